@@ -1,0 +1,30 @@
+MODULE_big = ekran_sessions
+OBJS = \
+	src/arguments.o \
+	src/create_store.o \
+	src/estimates.o \
+	src/formatting.o \
+	src/functions.o \
+	src/module.o \
+	src/reading.o \
+	src/store.o \
+	src/triggers.o \
+	src/window.o
+
+EXTENSION = ekran_sessions
+DATA = ekran_sessions--1.0.sql
+PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
+
+# One file a topic; the name tells the rule tested.
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+
+# -isystem, so that -Wextra judges our code and not the server's headers.
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CFLAGS = -Wall -Wextra
+
+PG_CONFIG = pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Every object sees the shared headers, and PGXS tracks none by default.
+$(OBJS): src/ekran_sessions.h src/compat.h

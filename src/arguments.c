@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * arguments.c
+ *	  What a caller asks for, checked: the window and the page.
+ *
+ * None of the functions is strict, so every argument may be null; a null
+ * means the default, and must not slip past a limit.  The facts stand in the
+ * primary messages, for some drivers show nothing else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ekran_sessions.h"
+
+/* Where the functions that take a window and a page have them. */
+enum
+{
+	ARG_START,
+	ARG_END,
+	ARG_COUNT,
+	ARG_PAGE,
+	ARG_AFTER = ARG_PAGE
+};
+
+/*
+ * Get the arguments start and "end".
+ *
+ * A bound left out is an infinite one: logins and moments are finite, so each
+ * of them is later than -infinity and earlier than infinity.
+ *
+ * Errors: 22023 if start is later than end.
+ * Rule: rules.md, "Selected" and the list of errors.
+ */
+Window
+get_window_arguments(FunctionCallInfo fcinfo)
+{
+	Window		window = {DT_NOBEGIN, DT_NOEND};
+
+	if (!PG_ARGISNULL(ARG_START))
+		window.start = PG_GETARG_TIMESTAMPTZ(ARG_START);
+	if (!PG_ARGISNULL(ARG_END))
+		window.end = PG_GETARG_TIMESTAMPTZ(ARG_END);
+
+	if (window.start > window.end)
+	{
+		/* timestamptz_to_str() has one static buffer */
+		char	   *start = pstrdup(timestamptz_to_str(window.start));
+		char	   *end = pstrdup(timestamptz_to_str(window.end));
+
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("start %s is later than end %s", start, end),
+				 errdetail("The start given is %s, the end given is %s.",
+						   start, end),
+				 errhint("Give a start that is not later than the end, or leave either out.")));
+	}
+	return window;
+}
+
+static int64
+get_page_size(FunctionCallInfo fcinfo, const char *name)
+{
+	int64		size;
+
+	if (PG_ARGISNULL(ARG_COUNT))
+		return MAX_PAGE_SIZE;
+
+	size = PG_GETARG_INT64(ARG_COUNT);
+	if (size < 0 || size > MAX_PAGE_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be from 0 to %d, not " INT64_FORMAT,
+						name, MAX_PAGE_SIZE, size),
+				 errdetail("The %s given is " INT64_FORMAT ".", name, size),
+				 errhint("Give a %s from 0 to %d, or leave it out for %d.",
+						 name, MAX_PAGE_SIZE, MAX_PAGE_SIZE)));
+	return size;
+}
+
+/*
+ * Get the count of sessions a page and the page's index.
+ *
+ * The names are those that the caller knows the arguments by.
+ *
+ * Errors: 22023 if the count is not from 0 to 1000, or the index negative.
+ * Rule: rules.md, sessionCount and pageIndex.
+ */
+PageRequest
+get_page_arguments(FunctionCallInfo fcinfo,
+				   const char *count_name, const char *page_name)
+{
+	PageRequest page = {0};
+
+	page.size = get_page_size(fcinfo, count_name);
+	if (!PG_ARGISNULL(ARG_PAGE))
+		page.index = PG_GETARG_INT64(ARG_PAGE);
+	if (page.index < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be 0 or more, not " INT64_FORMAT,
+						page_name, page.index),
+				 errdetail("The %s given is " INT64_FORMAT ".",
+						   page_name, page.index),
+				 errhint("Pages are counted from 0: give 0 or more, or leave it out for the first page.")));
+	return page;
+}
+
+/*
+ * Get the count of sessions a page and the session that the page follows.
+ *
+ * Errors: 22023 if the count is not from 0 to 1000.  Whether the session is
+ * known shows when it is looked up.
+ */
+PageRequest
+get_keyset_arguments(FunctionCallInfo fcinfo)
+{
+	PageRequest page = {0};
+
+	page.size = get_page_size(fcinfo, "count");
+	page.is_keyset = !PG_ARGISNULL(ARG_AFTER);
+	if (page.is_keyset)
+		page.after_session_id = PG_GETARG_INT64(ARG_AFTER);
+	return page;
+}

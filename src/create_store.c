@@ -1,0 +1,561 @@
+/*-------------------------------------------------------------------------
+ *
+ * create_store.c
+ *	  ekran_create_store(): the tables of a store, as data, and what it takes
+ *	  to make or complete them.
+ *
+ * The tables are ordinary ones that belong to the caller.  Only their triggers
+ * depend on the extension: DROP EXTENSION stops at them, and with CASCADE
+ * takes them along and nothing else.
+ *
+ * All DDL runs through SPI with the caller's rights, and under a pinned
+ * search_path, so that built-in names in it mean the built-in objects.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "catalog/namespace.h"
+#include "commands/comment.h"
+#include "commands/trigger.h"
+#include "compat.h"
+#include "ekran_sessions.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(ekran_create_store);
+
+#define MAX_COLUMNS		6
+#define SEQUENCE_NAME	"activity_activity_id_seq"
+
+typedef struct StoreColumn
+{
+	const char *name;
+	Oid			type;
+	bool		not_null;
+	const char *comment;
+} StoreColumn;
+
+typedef struct StoreTable
+{
+	const char *name;
+	const char *comment;
+	StoreColumn columns[MAX_COLUMNS];
+} StoreTable;
+
+/*
+ * Something of a table's.  Constraints and indexes are defined in the very
+ * words that the server uses when asked for the definition, so that one text
+ * serves to make the object and to recognize it; %s in it is the store.
+ */
+typedef struct StorePart
+{
+	const char *table;
+	const char *name;
+	const char *definition;
+	const char *comment;
+} StorePart;
+
+typedef struct StoreTrigger
+{
+	const char *table;
+	const char *name;
+	int16		type;			/* as in pg_trigger.tgtype */
+	const char *event;
+	const char *function;
+	const char *comment;
+} StoreTrigger;
+
+static const StoreTable store_tables[] = {
+	{
+		"client", "Monitored computers, a row each.",
+		{
+			{"client_guid", UUIDOID, true, "The computer's id."},
+			{"client_name", TEXTOID, false, "The computer's name; null if unknown."},
+		}
+	},
+	{
+		"app_user", "Monitored users, a row each.",
+		{
+			{"user_id", INT4OID, true, "The user's id."},
+			{"user_name", TEXTOID, false, "The user's name; null if unknown."},
+		}
+	},
+	{
+		"session", "Sessions of users on monitored computers, a row each.",
+		{
+			{"session_id", INT8OID, true, "The session's id."},
+			{"client_guid", UUIDOID, false, "The computer; null if unknown."},
+			{"user_id", INT4OID, false, "The user; null if unknown."},
+			{"login_date", TIMESTAMPTZOID, true, "When the session began; finite."},
+			{"logout_date", TIMESTAMPTZOID, false, "When it ended; finite, not before login_date. Null while the session runs."},
+		}
+	},
+	{
+		"activity", "What happened in the sessions, a row each. Rows before the login or after the logout are kept but not counted.",
+		{
+			{"session_id", INT8OID, true, "The session; checked by trigger ekran_insert."},
+			{"activity_date", TIMESTAMPTZOID, true, "When it happened; finite."},
+			{"activity_id", INT8OID, true, "Tells activities of the same moment apart; from sequence " SEQUENCE_NAME " by default."},
+			{"application", TEXTOID, false, "The application in use; null if unknown."},
+			{"url", TEXTOID, false, "The URL visited, if any."},
+			{"title", TEXTOID, false, "The title of the active window, if any."},
+		}
+	},
+};
+
+static const StorePart store_constraints[] = {
+	{"client", "client_pkey", "PRIMARY KEY (client_guid)",
+	"Finds a client by its id."},
+	{"app_user", "app_user_pkey", "PRIMARY KEY (user_id)",
+	"Finds a user by the id."},
+	{"session", "session_pkey", "PRIMARY KEY (session_id)",
+	"Finds a session by its id."},
+	{"session", "session_client_guid_fkey",
+		"FOREIGN KEY (client_guid) REFERENCES %s.client(client_guid)",
+	"A session's client is known, if given."},
+	{"session", "session_user_id_fkey",
+		"FOREIGN KEY (user_id) REFERENCES %s.app_user(user_id)",
+	"A session's user is known, if given."},
+	{"session", "session_login_date_finite", "CHECK (isfinite(login_date))",
+	"A login is a moment in time."},
+	{"session", "session_logout_date_finite", "CHECK (isfinite(logout_date))",
+	"A logout is a moment in time; a running session has none."},
+	{"session", "session_logout_not_before_login",
+		"CHECK ((logout_date >= login_date))",
+	"A session ends when it began or later."},
+	{"activity", "activity_pkey",
+		"PRIMARY KEY (session_id, activity_date, activity_id)",
+	"Reads a session's activities in order of time."},
+	{"activity", "activity_activity_date_finite",
+		"CHECK (isfinite(activity_date))",
+	"An activity is a moment in time."},
+};
+
+static const StorePart store_indexes[] = {
+	{"session", "session_login_date_session_id_idx",
+		"USING btree (login_date, session_id)",
+	"Reads sessions in the order of pages."},
+	{"session", "session_tstzrange_idx",
+		"USING gist (tstzrange(login_date, logout_date))",
+	"Finds the sessions that ran at a moment."},
+};
+
+static const StoreTrigger store_triggers[] = {
+	{"activity", "ekran_insert", TRIGGER_TYPE_INSERT,
+		"INSERT ON %s REFERENCING NEW TABLE AS new_rows",
+		"ekran_activity_trigger",
+	"Refuses activities of unknown sessions (23503)."},
+	{"activity", "ekran_update", TRIGGER_TYPE_UPDATE,
+		"UPDATE ON %s REFERENCING NEW TABLE AS new_rows",
+		"ekran_activity_trigger",
+	"Refuses activities of unknown sessions (23503)."},
+	{"session", "ekran_delete", TRIGGER_TYPE_DELETE,
+		"DELETE ON %s REFERENCING OLD TABLE AS old_rows",
+		"ekran_session_trigger",
+	"Deletes the activities of deleted sessions."},
+	{"session", "ekran_update", TRIGGER_TYPE_UPDATE,
+		"UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
+		"ekran_session_trigger",
+	"Refuses a new session_id where activities refer to the old one (23503)."},
+	{"session", "ekran_truncate", TRIGGER_TYPE_TRUNCATE,
+		"TRUNCATE ON %s",
+		"ekran_session_trigger",
+	"Refuses to truncate sessions whose activities stay (0A000)."},
+};
+
+/* The store in hand; every name is quoted. */
+typedef struct Store
+{
+	const char *name;
+	Oid			schema;
+	const char *extension;		/* the schema of the extension's functions */
+	Oid			extension_schema;
+} Store;
+
+static void run(const char *format,...) pg_attribute_printf(1, 2);
+static bool is_found(const char *format,...) pg_attribute_printf(1, 2);
+
+static void
+run_sql(const char *sql)
+{
+	int			result = SPI_execute(sql, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+static char *
+format_sql(const char *format, va_list arguments)
+{
+	char		probe[1];
+	va_list		copy;
+	int			length;
+	char	   *sql;
+
+	va_copy(copy, arguments);
+	length = vsnprintf(probe, sizeof(probe), format, copy);
+	va_end(copy);
+
+	sql = palloc(length + 1);
+	vsnprintf(sql, length + 1, format, arguments);
+	return sql;
+}
+
+/* Run a command.  The caller has quoted what needs it. */
+static void
+run(const char *format,...)
+{
+	va_list		arguments;
+
+	va_start(arguments, format);
+	run_sql(format_sql(format, arguments));
+	va_end(arguments);
+}
+
+/* Does a query return a row? */
+static bool
+is_found(const char *format,...)
+{
+	va_list		arguments;
+
+	va_start(arguments, format);
+	run_sql(format_sql(format, arguments));
+	va_end(arguments);
+	return SPI_processed > 0;
+}
+
+static void
+ensure_comment(Oid object, Oid catalog, int column, const char *kind,
+			   const char *identity, const char *comment)
+{
+	if (GetComment(object, catalog, column) == NULL)
+		run("COMMENT ON %s %s IS %s", kind, identity,
+			quote_literal_cstr(comment));
+}
+
+static char *
+table_identity(const Store *store, const char *table)
+{
+	return psprintf("%s.%s", store->name, table);
+}
+
+static Oid
+table_oid(const Store *store, const char *table)
+{
+	return get_relname_relid(table, store->schema);
+}
+
+/*
+ * Refuse what is in the way: an object of a store's name and another shape.
+ */
+pg_noreturn static void
+refuse_other_shape(const Store *store, const char *name, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("%s.%s is not as a store needs it: %s",
+					store->name, name, detail),
+			 errdetail("Nothing has been changed."),
+			 errhint("Rename it or move it to another schema, or create the store in another schema.")));
+}
+
+static void
+ensure_schema(Store *store, const char *name)
+{
+	store->name = quote_identifier(name);
+	store->schema = get_namespace_oid(name, true);
+	if (OidIsValid(store->schema))
+		return;
+
+	run("CREATE SCHEMA %s", store->name);
+	store->schema = get_namespace_oid(name, false);
+	ensure_comment(store->schema, NamespaceRelationId, 0, "SCHEMA",
+				   store->name,
+				   "Store of the extension ekran_sessions: sessions of monitored users and what happened in them.");
+}
+
+static void
+create_table(const Store *store, const StoreTable *table)
+{
+	StringInfoData columns;
+
+	initStringInfo(&columns);
+	for (const StoreColumn *column = table->columns;
+		 column < table->columns + MAX_COLUMNS && column->name != NULL;
+		 column++)
+		appendStringInfo(&columns, "%s%s %s%s",
+						 columns.len > 0 ? ", " : "",
+						 column->name, format_type_be_qualified(column->type),
+						 column->not_null ? " NOT NULL" : "");
+	run("CREATE TABLE %s.%s (%s)", store->name, table->name, columns.data);
+}
+
+/*
+ * Check the columns of a table that is there.  It may have more of them: those
+ * are its owner's.
+ */
+static void
+check_columns(const Store *store, const StoreTable *table, Oid relation)
+{
+	for (const StoreColumn *column = table->columns;
+		 column < table->columns + MAX_COLUMNS && column->name != NULL;
+		 column++)
+	{
+		HeapTuple	tuple = SearchSysCacheAttName(relation, column->name);
+		Form_pg_attribute attribute;
+
+		if (!HeapTupleIsValid(tuple))
+			refuse_other_shape(store, table->name,
+							   psprintf("column \"%s\" is missing", column->name));
+		attribute = (Form_pg_attribute) GETSTRUCT(tuple);
+		if (attribute->atttypid != column->type)
+			refuse_other_shape(store, table->name,
+							   psprintf("column \"%s\" is of type %s instead of %s",
+										column->name,
+										format_type_be(attribute->atttypid),
+										format_type_be(column->type)));
+		if (column->not_null && !attribute->attnotnull)
+			refuse_other_shape(store, table->name,
+							   psprintf("column \"%s\" allows nulls", column->name));
+		if (attribute->attgenerated != '\0')
+			refuse_other_shape(store, table->name,
+							   psprintf("column \"%s\" is generated", column->name));
+		ReleaseSysCache(tuple);
+	}
+}
+
+static void
+ensure_table(const Store *store, const StoreTable *table)
+{
+	Oid			relation = table_oid(store, table->name);
+	char	   *identity = table_identity(store, table->name);
+
+	if (!OidIsValid(relation))
+	{
+		create_table(store, table);
+		relation = table_oid(store, table->name);
+	}
+	else
+	{
+		char		kind = get_rel_relkind(relation);
+
+		if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+			refuse_other_shape(store, table->name, "it is not a table");
+		check_columns(store, table, relation);
+	}
+
+	ensure_comment(relation, RelationRelationId, 0, "TABLE", identity,
+				   table->comment);
+	for (const StoreColumn *column = table->columns;
+		 column < table->columns + MAX_COLUMNS && column->name != NULL;
+		 column++)
+		ensure_comment(relation, RelationRelationId,
+					   get_attnum(relation, column->name), "COLUMN",
+					   psprintf("%s.%s", identity, column->name),
+					   column->comment);
+}
+
+/*
+ * Give activity_id its default, unless the owner has given it another.
+ *
+ * The agents that insert evaluate the default, with their own rights: hence
+ * the grant.  It lets whoever may use the schema take numbers, and reads
+ * nothing that is stored.
+ */
+static void
+ensure_sequence(const Store *store)
+{
+	Oid			activity = table_oid(store, "activity");
+	Oid			sequence = table_oid(store, SEQUENCE_NAME);
+	char	   *identity = table_identity(store, SEQUENCE_NAME);
+
+	if (is_found("SELECT FROM pg_catalog.pg_attribute"
+				 " WHERE attrelid = %u AND attname = 'activity_id' AND atthasdef",
+				 activity))
+		return;
+
+	if (!OidIsValid(sequence))
+	{
+		run("CREATE SEQUENCE %s OWNED BY %s.activity.activity_id",
+			identity, store->name);
+		run("GRANT USAGE ON SEQUENCE %s TO PUBLIC", identity);
+		sequence = table_oid(store, SEQUENCE_NAME);
+	}
+	else if (get_rel_relkind(sequence) != RELKIND_SEQUENCE)
+		refuse_other_shape(store, SEQUENCE_NAME, "it is not a sequence");
+
+	run("ALTER TABLE %s.activity ALTER COLUMN activity_id"
+		" SET DEFAULT pg_catalog.nextval(%s)",
+		store->name, quote_literal_cstr(identity));
+	ensure_comment(sequence, RelationRelationId, 0, "SEQUENCE", identity,
+				   "Gives activities their activity_id. Whoever may use the schema may take numbers.");
+}
+
+/*
+ * A constraint that says more than ours (ON DELETE, DEFERRABLE) serves too;
+ * one that existing rows may violate does not.
+ */
+static void
+ensure_constraint(const Store *store, const StorePart *constraint)
+{
+	Oid			relation = table_oid(store, constraint->table);
+	char	   *table = table_identity(store, constraint->table);
+	char	   *definition = psprintf(constraint->definition, store->name);
+
+	if (!is_found("SELECT FROM pg_catalog.pg_constraint"
+				  " WHERE conrelid = %u AND convalidated"
+				  " AND pg_catalog.starts_with(pg_catalog.pg_get_constraintdef(oid), %s)",
+				  relation, quote_literal_cstr(definition)))
+	{
+		if (OidIsValid(get_relation_constraint_oid(relation, constraint->name, true)))
+			refuse_other_shape(store, constraint->table,
+							   psprintf("constraint \"%s\" is not a valid %s",
+										constraint->name, definition));
+		run("ALTER TABLE %s ADD CONSTRAINT %s %s",
+			table, constraint->name, definition);
+	}
+
+	{
+		Oid			oid = get_relation_constraint_oid(relation, constraint->name, true);
+
+		/* The owner may have renamed it, then it is theirs to describe. */
+		if (OidIsValid(oid))
+			ensure_comment(oid, ConstraintRelationId, 0, "CONSTRAINT",
+						   psprintf("%s ON %s", constraint->name, table),
+						   constraint->comment);
+	}
+}
+
+static void
+ensure_index(const Store *store, const StorePart *index)
+{
+	Oid			relation = table_oid(store, index->table);
+	Oid			same_name = table_oid(store, index->name);
+	char	   *identity = table_identity(store, index->name);
+
+	if (!is_found("SELECT FROM pg_catalog.pg_index"
+				  " WHERE indrelid = %u AND indisvalid"
+				  " AND pg_catalog.substring(pg_catalog.pg_get_indexdef(indexrelid), ' (USING .*)') = %s",
+				  relation, quote_literal_cstr(index->definition)))
+	{
+		if (OidIsValid(same_name))
+			refuse_other_shape(store, index->name,
+							   psprintf("it is not a valid index on \"%s\" %s",
+										index->table, index->definition));
+		run("CREATE INDEX %s ON %s.%s %s",
+			index->name, store->name, index->table, index->definition);
+		same_name = table_oid(store, index->name);
+	}
+
+	if (OidIsValid(same_name))
+		ensure_comment(same_name, RelationRelationId, 0, "INDEX", identity,
+					   index->comment);
+}
+
+static void
+ensure_trigger(const Store *store, const StoreTrigger *trigger)
+{
+	Oid			relation = table_oid(store, trigger->table);
+	char	   *table = table_identity(store, trigger->table);
+	Oid			oid;
+
+	if (!is_found("SELECT FROM pg_catalog.pg_trigger t"
+				  " JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
+				  " WHERE t.tgrelid = %u AND t.tgtype = %d AND t.tgqual IS NULL"
+				  " AND p.pronamespace = %u AND p.proname = %s",
+				  relation, trigger->type, store->extension_schema,
+				  quote_literal_cstr(trigger->function)))
+	{
+		if (OidIsValid(get_trigger_oid(relation, trigger->name, true)))
+			refuse_other_shape(store, trigger->table,
+							   psprintf("trigger \"%s\" is another one",
+										trigger->name));
+		run("CREATE TRIGGER %s AFTER %s FOR EACH STATEMENT"
+			" EXECUTE FUNCTION %s.%s()",
+			trigger->name, psprintf(trigger->event, table),
+			store->extension, trigger->function);
+	}
+
+	oid = get_trigger_oid(relation, trigger->name, true);
+	if (OidIsValid(oid))
+		ensure_comment(oid, TriggerRelationId, 0, "TRIGGER",
+					   psprintf("%s ON %s", trigger->name, table),
+					   trigger->comment);
+}
+
+static void
+check_store_name(FunctionCallInfo fcinfo)
+{
+	const char *name;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("schema of a store must not be null"),
+				 errhint("Give the name of a schema, or leave it out for \"ekran\".")));
+
+	name = NameStr(*PG_GETARG_NAME(0));
+	if (strncmp(name, "pg_", 3) == 0 || name[0] == '\0' ||
+		strcmp(name, "information_schema") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("schema \"%s\" can't hold a store", name),
+				 errdetail("The name is empty or the server's own."),
+				 errhint("Give the name of an ordinary schema; it is created where it doesn't exist.")));
+}
+
+/*
+ * ekran_create_store(schema name) returns void
+ *
+ * Make a store in a schema, or complete one that lacks something.
+ *
+ * What is there keeps its data, and what its owner has added.  Errors: 42809
+ * for an object in the way with another shape; 22004 and 42939 for a schema
+ * that can't be; the server's own where the caller may not create or alter, or
+ * where rows violate a constraint that was missing.  On error nothing changes.
+ */
+Datum
+ekran_create_store(PG_FUNCTION_ARGS)
+{
+	Oid			function = fcinfo->flinfo->fn_oid;
+	int			guc_nest_level;
+	Store		store = {0};
+
+	check_store_name(fcinfo);
+
+	/* Two at a time would trip over each other's half of the store. */
+	LockDatabaseObject(ProcedureRelationId, function, 0,
+					   ShareUpdateExclusiveLock);
+
+	guc_nest_level = NewGUCNestLevel();
+	pin_search_path();
+	SPI_connect();
+
+	store.extension_schema = get_func_namespace(function);
+	store.extension =
+		quote_identifier(get_namespace_name(store.extension_schema));
+	ensure_schema(&store, NameStr(*PG_GETARG_NAME(0)));
+	for (size_t i = 0; i < lengthof(store_tables); i++)
+		ensure_table(&store, &store_tables[i]);
+	ensure_sequence(&store);
+	for (size_t i = 0; i < lengthof(store_constraints); i++)
+		ensure_constraint(&store, &store_constraints[i]);
+	for (size_t i = 0; i < lengthof(store_indexes); i++)
+		ensure_index(&store, &store_indexes[i]);
+	for (size_t i = 0; i < lengthof(store_triggers); i++)
+		ensure_trigger(&store, &store_triggers[i]);
+
+	SPI_finish();
+	AtEOXact_GUC(false, guc_nest_level);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * window.c
+ *	  The window rules: which moments of a session count, and what they add
+ *	  up to.  Pure arithmetic; nothing here reads a table.
+ *
+ * A session has its moments: login L, the counted activities and logout O.
+ * The window (start, end) excludes both its bounds, but it clips a session
+ * only at a side where the session sticks out:
+ *
+ *		Start' = L if L >= start, else the first moment > start
+ *		End'   = F if F <= end,   else the last moment < end
+ *
+ * Moments are whole microseconds, so "> start" is ">= start + 1", and both
+ * lines say the same thing of a closed range [first, last] of instants: Start'
+ * is the first moment in it and End' the last.  A session's login at 08:00,
+ * activities at 08:01, 08:10, 08:40 and 09:05 and logout at 09:30 in the
+ * window (08:05, 09:00): the range is [08:05:00.000001, 08:59:59.999999], the
+ * moments in it are 08:10 and 08:40.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/int.h"
+#include "ekran_sessions.h"
+
+/*
+ * The range of instants whose moments a window leaves of a session.
+ *
+ * The session must be selected by the window (finish > start, login < end),
+ * which is also why nothing here overflows: a start below some finite finish
+ * is no infinity, and an end above some finite login neither.  The range is
+ * empty, first > last, where the window is narrower than two microseconds.
+ * It lies within [login, finish], so it leaves out uncounted activities.
+ *
+ * Rule: rules.md, Start' and End'.
+ */
+ClipBounds
+clip_bounds(const SessionSpan *span, const Window *window)
+{
+	ClipBounds	bounds;
+
+	bounds.first = span->login >= window->start ?
+		span->login : window->start + 1;
+	bounds.last = span->finish <= window->end ?
+		span->finish : window->end - 1;
+	return bounds;
+}
+
+bool
+contains_moment(const ClipBounds *bounds, TimestampTz moment)
+{
+	return bounds->first <= moment && moment <= bounds->last;
+}
+
+/*
+ * Begin to measure a session by the settings in force.
+ */
+void
+begin_measure(Measure *measure)
+{
+	memset(measure, 0, sizeof(*measure));
+	measure->threshold = ekran_idle_threshold * USECS_PER_SEC;
+	measure->policy = ekran_idle_policy;
+}
+
+/*
+ * Add the next moment, which must not be earlier than the one before.
+ *
+ * Errors: 22008 if the session's duration exceeds what an interval holds,
+ * some 292 000 years.
+ * Rule: rules.md, Idle time.
+ */
+void
+add_moment(Measure *measure, TimestampTz moment)
+{
+	int64		since_first;
+	int64		gap;
+
+	if (!measure->has_moment)
+	{
+		measure->has_moment = true;
+		measure->first = measure->last = moment;
+		return;
+	}
+
+	Assert(moment >= measure->last);
+
+	/* No gap, and no sum of gaps, is longer than what has passed by now. */
+	if (pg_sub_s64_overflow(moment, measure->first, &since_first))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("duration of a session out of range")));
+
+	gap = moment - measure->last;
+	if (gap > measure->threshold)
+		measure->idle += measure->policy == IDLE_POLICY_WHOLE ?
+			gap : gap - measure->threshold;
+	measure->last = moment;
+}
+
+/*
+ * Rule: rules.md, Duration.  Zero where no moment is left.
+ */
+int64
+measured_duration(const Measure *measure)
+{
+	return measure->has_moment ? measure->last - measure->first : 0;
+}
