@@ -17,6 +17,11 @@ PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
 
 # One file a topic; the name tells the rule tested.
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS_OPTS = --load-extension=ekran_sessions
+
+# What takes more than one connection lives in test/.
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test
 
 # -isystem, so that -Wextra judges our code and not the server's headers.
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)

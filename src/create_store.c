@@ -388,6 +388,11 @@ ensure_sequence(const Store *store)
 	{
 		run("CREATE SEQUENCE %s OWNED BY %s.activity.activity_id",
 			identity, store->name);
+		/* Activities may be there already, by a sequence that is no more. */
+		run("SELECT pg_catalog.setval(%s, pg_catalog.max(activity_id))"
+			" FROM %s.activity WHERE activity_id > 0"
+			" HAVING pg_catalog.count(*) > 0",
+			quote_literal_cstr(identity), store->name);
 		run("GRANT USAGE ON SEQUENCE %s TO PUBLIC", identity);
 		sequence = table_oid(store, SEQUENCE_NAME);
 	}

@@ -96,6 +96,7 @@ typedef struct ClipBounds
 
 typedef struct Measure
 {
+	int64		session_id;
 	int64		threshold;
 	IdlePolicy	policy;
 	bool		has_moment;
@@ -106,7 +107,7 @@ typedef struct Measure
 
 extern ClipBounds clip_bounds(const SessionSpan *span, const Window *window);
 extern bool contains_moment(const ClipBounds *bounds, TimestampTz moment);
-extern void begin_measure(Measure *measure);
+extern void begin_measure(Measure *measure, int64 session_id);
 extern void add_moment(Measure *measure, TimestampTz moment);
 extern int64 measured_duration(const Measure *measure);
 

@@ -99,7 +99,7 @@ measure_session(const char *store, int64 session_id, const SessionSpan *span,
 {
 	ClipBounds	bounds = clip_bounds(span, window);
 
-	begin_measure(measure);
+	begin_measure(measure, session_id);
 	if (bounds.first > bounds.last)
 		return;
 	if (contains_moment(&bounds, span->login))

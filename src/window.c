@@ -58,9 +58,10 @@ contains_moment(const ClipBounds *bounds, TimestampTz moment)
  * Begin to measure a session by the settings in force.
  */
 void
-begin_measure(Measure *measure)
+begin_measure(Measure *measure, int64 session_id)
 {
 	memset(measure, 0, sizeof(*measure));
+	measure->session_id = session_id;
 	measure->threshold = ekran_idle_threshold * USECS_PER_SEC;
 	measure->policy = ekran_idle_policy;
 }
@@ -91,7 +92,10 @@ add_moment(Measure *measure, TimestampTz moment)
 	if (pg_sub_s64_overflow(moment, measure->first, &since_first))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("duration of a session out of range")));
+				 errmsg("duration of session " INT64_FORMAT " is out of range",
+						measure->session_id),
+				 errdetail("An interval holds some 292 000 years."),
+				 errhint("Correct the session's login_date and logout_date, or choose a narrower window.")));
 
 	gap = moment - measure->last;
 	if (gap > measure->threshold)

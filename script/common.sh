@@ -1,0 +1,28 @@
+# What the scripts share; sourced, not run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# For what only root may do: installing packages and the extension.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "$(basename "$0"): needs root for '$*', and there is no sudo" >&2
+		return 1
+	fi
+}
+
+# The server's major version: PGVERSION if set, else the newest one installed.
+# Prints nothing where there is none.
+server_version() {
+	if [ -n "${PGVERSION:-}" ]; then
+		echo "$PGVERSION"
+		return
+	fi
+	local postgres
+	for postgres in /usr/lib/postgresql/*/bin/postgres; do
+		[ -x "$postgres" ] && basename "$(dirname "$(dirname "$postgres")")"
+	done | sort -n | tail -n 1
+}

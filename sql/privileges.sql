@@ -1,0 +1,163 @@
+-- Who may do what: readers, agents, row-level security.
+\set ECHO none
+\i test/helpers.sql
+\set ECHO all
+CREATE ROLE regress_ekran_owner;
+CREATE ROLE regress_ekran_reader;
+CREATE ROLE regress_ekran_agent;
+CREATE ROLE regress_ekran_nobody;
+GRANT USAGE ON SCHEMA testing TO PUBLIC;
+GRANT CREATE ON SCHEMA testing TO regress_ekran_owner;
+SELECT format('GRANT CREATE ON DATABASE %I TO regress_ekran_owner', current_database()) \gexec
+
+-- The store belongs to who made it, without being a superuser.
+SET ROLE regress_ekran_owner;
+SELECT ekran_create_store('rights');
+SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'rights'::regnamespace;
+SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'rights';
+SET ekran_sessions.store = 'rights';
+INSERT INTO rights.client VALUES ('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'PC');
+INSERT INTO rights.app_user VALUES (1, 'Ada'), (2, 'Ben');
+INSERT INTO rights.session VALUES
+	(1, '6ba7b810-9dad-11d1-80b4-00c04fd430c8', 1, '2024-01-01 08:00', '2024-01-01 09:00'),
+	(2, '6ba7b810-9dad-11d1-80b4-00c04fd430c8', 2, '2024-01-01 08:30', NULL);
+
+-- Nobody else may read, add to or complete it.
+SET ROLE regress_ekran_nobody;
+SELECT s, f.code, f.message FROM unnest(ARRAY[
+	'SELECT * FROM ekran_sessions()', 'SELECT ekran_sessions_total_count()',
+	'SELECT ekran_sessions_json()', 'SELECT * FROM ekran_sessions_after(after_session_id => 1)',
+	$$SELECT ekran_create_store('mine')$$]) s, LATERAL testing.failure(s) f;
+RESET ROLE;
+GRANT USAGE ON SCHEMA rights TO regress_ekran_nobody, regress_ekran_reader, regress_ekran_agent;
+SET ROLE regress_ekran_nobody;
+SELECT s, f.code, f.message FROM unnest(ARRAY[
+	'SELECT * FROM ekran_sessions()', 'SELECT ekran_sessions_total_count()',
+	'SELECT * FROM ekran_sessions_after(after_session_id => 1)']) s, LATERAL testing.failure(s) f;
+RESET ROLE;
+
+-- An agent inserts activities with INSERT on activity alone; it reads nothing.
+GRANT INSERT ON rights.activity TO regress_ekran_agent;
+SET ROLE regress_ekran_agent;
+INSERT INTO rights.activity (session_id, activity_date, application, title)
+VALUES (1, '2024-01-01 08:10', 'mail', 'secret'), (2, '2024-01-01 09:40', 'mail', 'secret');
+SELECT s, f.code, f.message FROM unnest(ARRAY[
+	$$INSERT INTO rights.activity (session_id, activity_date) VALUES (3, '2024-01-01')$$,
+	'SELECT * FROM rights.activity', 'SELECT * FROM rights.session',
+	'DELETE FROM rights.activity', 'TRUNCATE rights.activity',
+	$$INSERT INTO rights.session (session_id, login_date) VALUES (3, '2024-01-01')$$,
+	'SELECT * FROM ekran_sessions()',
+	$$SELECT setval('rights.activity_activity_id_seq', 1)$$,
+	'SELECT last_value FROM rights.activity_activity_id_seq']) s, LATERAL testing.failure(s) f;
+RESET ROLE;
+
+-- A reader needs SELECT on three tables and on two columns of activity: what
+-- people did stays hidden.
+GRANT SELECT ON rights.session, rights.client, rights.app_user TO regress_ekran_reader;
+GRANT SELECT (session_id, activity_date) ON rights.activity TO regress_ekran_reader;
+SET ROLE regress_ekran_reader;
+SELECT session_id, client_name, user_name, duration, idle_time FROM ekran_sessions();
+SELECT ekran_sessions_total_count();
+SELECT session_id FROM ekran_sessions_after(after_session_id => 1);
+SELECT json_array_length(ekran_sessions_json()->'sessions');
+SELECT code, message FROM testing.failure('SELECT title FROM rights.activity');
+SELECT code, message FROM testing.failure($$INSERT INTO rights.activity (session_id, activity_date) VALUES (1, '2024-01-01')$$);
+RESET ROLE;
+
+-- Rights taken back hold at once, under the plans that are saved by now.
+REVOKE SELECT ON rights.client FROM regress_ekran_reader;
+SET ROLE regress_ekran_reader;
+SELECT code, message FROM testing.failure('SELECT * FROM ekran_sessions()');
+RESET ROLE;
+GRANT SELECT ON rights.client TO regress_ekran_reader;
+REVOKE USAGE ON SCHEMA rights FROM regress_ekran_reader;
+SET ROLE regress_ekran_reader;
+SELECT code, message FROM testing.failure('SELECT * FROM ekran_sessions()');
+RESET ROLE;
+GRANT USAGE ON SCHEMA rights TO regress_ekran_reader;
+
+-- Row-level security: a reader sees Ada's sessions only, in every function,
+-- also where the owner's plans are saved; the owner sees all.
+SET ROLE regress_ekran_owner;
+ALTER TABLE rights.session ENABLE ROW LEVEL SECURITY;
+CREATE POLICY only_ada ON rights.session TO regress_ekran_reader USING (user_id = 1);
+CREATE FUNCTION testing.seen(OUT who name, OUT sessions bigint[], OUT total int, OUT in_json int, OUT after_first bigint[], OUT after_hidden text)
+LANGUAGE sql AS $$
+	SELECT current_user,
+		(SELECT array_agg(session_id) FROM ekran_sessions()),
+		ekran_sessions_total_count(),
+		json_array_length(ekran_sessions_json()->'sessions'),
+		(SELECT array_agg(session_id) FROM ekran_sessions_after(after_session_id => 1)),
+		(SELECT message FROM testing.failure('SELECT * FROM ekran_sessions_after(after_session_id => 2)'))
+$$;
+SELECT * FROM testing.seen();
+SET ROLE regress_ekran_reader;
+SELECT * FROM testing.seen();
+SET ROLE regress_ekran_owner;
+SELECT * FROM testing.seen();
+SET ROLE regress_ekran_reader;
+SELECT * FROM testing.seen();
+-- row_security off is an error, never more rows
+SET row_security = off;
+SELECT code, message FROM testing.failure('SELECT * FROM ekran_sessions()');
+RESET row_security;
+RESET ROLE;
+-- Policies don't keep an agent from a session that it may add to, also where
+-- they are forced upon the owner.
+ALTER TABLE rights.session FORCE ROW LEVEL SECURITY;
+SET ROLE regress_ekran_agent;
+INSERT INTO rights.activity (session_id, activity_date) VALUES (2, '2024-01-01 09:50');
+RESET ROLE;
+ALTER TABLE rights.session NO FORCE ROW LEVEL SECURITY;
+
+-- An operator deletes sessions with DELETE on session alone.
+CREATE POLICY operator ON rights.session TO regress_ekran_nobody USING (true);
+GRANT DELETE, SELECT (session_id) ON rights.session TO regress_ekran_nobody;
+SET ROLE regress_ekran_nobody;
+DELETE FROM rights.session WHERE session_id = 2;
+SELECT code, message FROM testing.failure('DELETE FROM rights.activity');
+RESET ROLE;
+SELECT session_id, count(*) FROM rights.activity GROUP BY 1;
+
+-- What runs with the owner's rights finds the server's own objects, whatever
+-- the agent's search_path, and nothing that others have put into the store.
+CREATE SCHEMA hostile AUTHORIZATION regress_ekran_agent;
+SET ROLE regress_ekran_agent;
+CREATE TABLE hostile.executed (by name);
+CREATE FUNCTION hostile.equal(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO hostile.executed VALUES (current_user);
+	RETURN true;
+END $$;
+CREATE OPERATOR hostile.= (FUNCTION = hostile.equal, LEFTARG = bigint, RIGHTARG = bigint);
+CREATE FUNCTION hostile.earlier(timestamptz, timestamptz) RETURNS boolean LANGUAGE sql AS $$ SELECT hostile.equal(1, 1) $$;
+CREATE OPERATOR hostile.< (FUNCTION = hostile.earlier, LEFTARG = timestamptz, RIGHTARG = timestamptz);
+CREATE OPERATOR hostile.> (FUNCTION = hostile.earlier, LEFTARG = timestamptz, RIGHTARG = timestamptz);
+CREATE FUNCTION hostile.tstzrange(timestamptz, timestamptz) RETURNS tstzrange LANGUAGE sql AS $$ SELECT NULL::tstzrange FROM hostile.equal(1, 1) $$;
+CREATE FUNCTION hostile.isfinite(timestamptz) RETURNS boolean LANGUAGE sql AS $$ SELECT hostile.equal(1, 1) $$;
+CREATE TABLE hostile.session (session_id bigint);
+CREATE TABLE hostile.activity (session_id bigint);
+SET search_path = hostile, pg_catalog, public;
+INSERT INTO rights.activity (session_id, activity_date) VALUES (1, '2024-01-01 08:20');
+SELECT code, message FROM testing.failure($$INSERT INTO rights.activity (session_id, activity_date) VALUES (99, '2024-01-01')$$);
+RESET ROLE;
+GRANT USAGE ON SCHEMA hostile TO PUBLIC;
+GRANT ALL ON ALL TABLES IN SCHEMA hostile TO PUBLIC;
+SET ROLE regress_ekran_owner;
+SET search_path = hostile, pg_catalog, public;
+SELECT session_id, duration FROM ekran_sessions('2024-01-01 08:05', '2024-01-01 08:30');
+SELECT ekran_sessions_total_count('2024-01-01 08:05', '2024-01-01 08:30');
+SELECT session_id FROM ekran_sessions_after(after_session_id => 1);
+SELECT ekran_create_store('surrounded');
+INSERT INTO surrounded.session (session_id, login_date) VALUES (1, '2024-01-01');
+DELETE FROM surrounded.session;
+\d surrounded.session
+SELECT count(*) FROM hostile.executed;
+RESET search_path;
+RESET ROLE;
+
+DROP FUNCTION testing.seen;
+DROP SCHEMA rights, surrounded, hostile CASCADE;
+REVOKE ALL ON SCHEMA testing FROM regress_ekran_owner;
+SELECT format('REVOKE ALL ON DATABASE %I FROM regress_ekran_owner', current_database()) \gexec
+DROP ROLE regress_ekran_owner, regress_ekran_reader, regress_ekran_agent, regress_ekran_nobody;

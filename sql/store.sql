@@ -1,0 +1,183 @@
+-- ekran_create_store(): what it makes, completes and refuses.
+\set ECHO none
+\i test/helpers.sql
+\set ECHO all
+SELECT ekran_create_store();
+\d ekran.client
+\d ekran.app_user
+\d ekran.session
+\d ekran.activity
+-- Every object has a comment.
+SELECT c.relname, c.relkind, obj_description(c.oid, 'pg_class') IS NOT NULL AS has_comment,
+	(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+		AND c.relkind = 'r' AND col_description(c.oid, a.attnum) IS NULL) AS columns_without,
+	(SELECT count(*) FROM pg_constraint o WHERE o.conrelid = c.oid AND o.contype <> 'n'
+		AND obj_description(o.oid, 'pg_constraint') IS NULL) AS constraints_without,
+	(SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+		AND obj_description(t.oid, 'pg_trigger') IS NULL) AS triggers_without
+FROM pg_class c WHERE c.relnamespace = 'ekran'::regnamespace
+AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conindid = c.oid)
+ORDER BY c.relname;
+SELECT obj_description('ekran'::regnamespace, 'pg_namespace');
+-- Nobody but the owner may read; PUBLIC may take numbers for activity_id.
+SELECT relname, relacl FROM pg_class
+WHERE relnamespace = 'ekran'::regnamespace AND relacl IS NOT NULL;
+SELECT nspacl FROM pg_namespace WHERE nspname = 'ekran';
+
+-- A whole store stays as it is: same objects, rows, and the owner's own words.
+CREATE VIEW testing.store_objects AS
+SELECT classid, objid, objsubid FROM pg_depend
+WHERE refobjid = 'ekran'::regnamespace OR refobjid IN
+	(SELECT oid FROM pg_class WHERE relnamespace = 'ekran'::regnamespace);
+COMMENT ON TABLE ekran.client IS 'Our computers.';
+ALTER TABLE ekran.session ADD department text;
+ALTER TABLE ekran.session DROP CONSTRAINT session_user_id_fkey,
+	ADD CONSTRAINT session_user_id_fkey FOREIGN KEY (user_id)
+	REFERENCES ekran.app_user (user_id) ON DELETE SET NULL;
+ALTER INDEX ekran.session_login_date_session_id_idx RENAME TO by_login;
+INSERT INTO ekran.session (session_id, login_date) VALUES (1, '2024-01-01');
+INSERT INTO ekran.activity (session_id, activity_date) VALUES (1, '2024-01-01');
+CREATE TABLE testing.before AS TABLE testing.store_objects;
+SELECT ekran_create_store('ekran');
+SELECT count(*) FROM ((TABLE testing.before EXCEPT TABLE testing.store_objects)
+	UNION ALL (TABLE testing.store_objects EXCEPT TABLE testing.before)) d;
+SELECT obj_description('ekran.client'::regclass), (SELECT count(*) FROM ekran.activity) AS activities;
+
+-- What a store lacks is added, with its comment; its data stays.
+ALTER TABLE ekran.activity DROP CONSTRAINT activity_pkey,
+	DROP CONSTRAINT activity_activity_date_finite, ALTER activity_id DROP DEFAULT;
+DROP SEQUENCE ekran.activity_activity_id_seq;
+ALTER TABLE ekran.session DROP CONSTRAINT session_client_guid_fkey,
+	DROP CONSTRAINT session_logout_not_before_login;
+DROP INDEX ekran.by_login, ekran.session_tstzrange_idx;
+DROP TRIGGER ekran_insert ON ekran.activity;
+DROP TRIGGER ekran_delete ON ekran.session;
+DROP TABLE ekran.client;
+COMMENT ON COLUMN ekran.session.login_date IS NULL;
+SELECT ekran_create_store('ekran');
+\d ekran.activity
+\d ekran.session
+SELECT count(*) FROM ekran.client;
+SELECT count(*) FROM ekran.activity;
+SELECT col_description('ekran.session'::regclass, 4), obj_description('ekran.activity_pkey'::regclass, 'pg_class') IS NULL AS as_constraint;
+-- activity_id goes on where it was
+INSERT INTO ekran.activity (session_id, activity_date) VALUES (1, '2024-01-02') RETURNING activity_id;
+
+-- An object in the way with another shape: an error, and nothing changes.
+CREATE FUNCTION testing.in_the_way(statement text) RETURNS SETOF record
+LANGUAGE plpgsql AS $$
+DECLARE
+	objects bigint;
+	result record;
+BEGIN
+	CREATE SCHEMA way;
+	EXECUTE statement;
+	SELECT count(*) INTO objects FROM pg_class;
+	SELECT * INTO result FROM testing.failure('SELECT ekran_create_store(''way'')');
+	IF objects <> (SELECT count(*) FROM pg_class) THEN
+		RAISE EXCEPTION 'something changed';
+	END IF;
+	RETURN NEXT result;
+	DROP SCHEMA way CASCADE;
+END
+$$;
+SELECT code, message, detail, hint FROM testing.in_the_way('CREATE VIEW way.session AS SELECT 1 AS session_id')
+	AS (code text, message text, detail text, hint text) \gx
+SELECT statement, code, message FROM unnest(ARRAY[
+	'CREATE TABLE way.client (client_guid uuid NOT NULL)',
+	'CREATE TABLE way.client (client_guid text NOT NULL, client_name text)',
+	'CREATE TABLE way.client (client_guid uuid, client_name text)',
+	'CREATE TABLE way.app_user (user_id int NOT NULL, user_name text GENERATED ALWAYS AS (NULL) STORED)',
+	'CREATE SEQUENCE way.activity',
+	'CREATE MATERIALIZED VIEW way.app_user AS SELECT 1 AS user_id, NULL::text AS user_name',
+	'CREATE TYPE way.client AS (client_guid uuid, client_name text)',
+	'CREATE TABLE way.activity_activity_id_seq ()',
+	'CREATE TABLE way.session_tstzrange_idx ()',
+	'CREATE TABLE way.client (client_guid uuid NOT NULL, client_name text, CONSTRAINT client_pkey CHECK (true))',
+	'CREATE TABLE way.client (client_guid uuid NOT NULL, client_name text PRIMARY KEY)'
+	]) AS statement,
+	LATERAL testing.in_the_way(statement) AS (code text, message text, detail text, hint text);
+SELECT code, message FROM testing.in_the_way($$SELECT ekran_create_store('way');
+	DROP TRIGGER ekran_insert ON way.activity;
+	CREATE TRIGGER ekran_insert BEFORE UPDATE ON way.activity
+	FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()$$)
+	AS (code text, message text, detail text, hint text);
+-- Rows that violate what is missing: the server's error, nothing changes.
+SELECT code, message FROM testing.in_the_way($$SELECT ekran_create_store('way');
+	ALTER TABLE way.session DROP CONSTRAINT session_logout_not_before_login;
+	INSERT INTO way.session (session_id, login_date, logout_date) VALUES (1, '2024-01-02', '2024-01-02');
+	DROP INDEX way.session_tstzrange_idx;
+	UPDATE way.session SET logout_date = '2024-01-01'$$)
+	AS (code text, message text, detail text, hint text);
+SELECT * FROM testing.failure('SELECT ekran_create_store(NULL)') \gx
+SELECT n, code, message FROM unnest(ARRAY['pg_catalog', 'pg_temp', 'pg_toast', 'pg_mine', 'information_schema', '']) n,
+	LATERAL testing.failure(format('SELECT ekran_create_store(%L)', n));
+
+-- The user's own partitions: the empty parent first, then the rest of it.
+CREATE SCHEMA parts;
+CREATE TABLE parts.activity (session_id bigint NOT NULL, activity_date timestamptz NOT NULL,
+	activity_id bigint NOT NULL, application text, url text, title text)
+	PARTITION BY RANGE (activity_date);
+CREATE TABLE parts.activity_2024 PARTITION OF parts.activity FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE parts.activity_rest PARTITION OF parts.activity DEFAULT;
+SELECT ekran_create_store('parts');
+SELECT ekran_create_store('parts');
+SET ekran_sessions.store = 'parts';
+INSERT INTO parts.session (session_id, login_date) VALUES (1, '2024-12-31 23:00');
+INSERT INTO parts.activity (session_id, activity_date)
+SELECT 1, m FROM generate_series('2024-12-31 23:10'::timestamptz, '2025-01-01 01:00', '10 min') m;
+SELECT tableoid::regclass, count(*) FROM parts.activity GROUP BY 1 ORDER BY 1;
+SELECT login_date, logout_date, idle_time FROM ekran_sessions();
+SELECT message FROM testing.failure($$INSERT INTO parts.activity (session_id, activity_date) VALUES (2, '2024-06-01')$$);
+DELETE FROM parts.session;
+SELECT count(*) FROM parts.activity;
+DROP SCHEMA parts CASCADE;
+
+-- Two stores in one database; names that need quoting, or hold quotes.
+SELECT ekran_create_store('Store "2" of O''Brien');
+SET ekran_sessions.store = 'Store "2" of O''Brien';
+INSERT INTO "Store ""2"" of O'Brien".session (session_id, login_date) VALUES (2, '2024-02-02'), (3, '2024-02-02');
+INSERT INTO "Store ""2"" of O'Brien".activity (session_id, activity_date) VALUES (2, '2024-02-02 00:10');
+SELECT session_id, duration FROM ekran_sessions();
+SET ekran_sessions.store = 'ekran';
+SELECT session_id FROM ekran_sessions();
+-- Triggers go by the table that fired them, not by the setting.
+INSERT INTO "Store ""2"" of O'Brien".activity (session_id, activity_date) VALUES (3, '2024-02-02 00:10');
+SELECT message FROM testing.failure($$INSERT INTO "Store ""2"" of O'Brien".activity (session_id, activity_date) VALUES (1, '2024-02-02')$$);
+DELETE FROM "Store ""2"" of O'Brien".session WHERE session_id = 3;
+SELECT session_id FROM "Store ""2"" of O'Brien".activity;
+SELECT ekran_sessions_total_count();
+-- A store renamed, dropped and made anew under the plans saved for it.
+ALTER SCHEMA ekran RENAME TO renamed;
+SELECT message FROM testing.failure('SELECT * FROM ekran_sessions()');
+ALTER SCHEMA "Store ""2"" of O'Brien" RENAME TO ekran;
+SELECT session_id FROM ekran_sessions();
+DROP SCHEMA ekran CASCADE;
+SELECT ekran_create_store();
+SELECT count(*) FROM ekran_sessions();
+SET ekran_sessions.store = 'renamed';
+SELECT session_id FROM ekran_sessions();
+DROP SCHEMA renamed CASCADE;
+
+-- DROP EXTENSION stops at a store; with CASCADE its data stays, and the store
+-- is whole again after the extension's return.
+INSERT INTO ekran.session (session_id, login_date) VALUES (1, '2024-01-01');
+INSERT INTO ekran.activity (session_id, activity_date) VALUES (1, '2024-01-01');
+SELECT * FROM testing.failure('DROP EXTENSION ekran_sessions') \gx
+DROP EXTENSION ekran_sessions CASCADE;
+SELECT (SELECT count(*) FROM ekran.session) AS sessions, (SELECT count(*) FROM ekran.activity) AS activities,
+	(SELECT count(*) FROM pg_trigger WHERE tgrelid = 'ekran.activity'::regclass) AS triggers;
+CREATE SCHEMA tools;
+CREATE EXTENSION ekran_sessions SCHEMA tools;
+SELECT tools.ekran_create_store();
+SELECT tgname, tgfoid::regproc FROM pg_trigger WHERE tgrelid IN ('ekran.activity'::regclass, 'ekran.session'::regclass)
+AND NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname;
+-- relocatable: moved, it still serves the store and makes others
+ALTER EXTENSION ekran_sessions SET SCHEMA public;
+SELECT message FROM testing.failure($$INSERT INTO ekran.activity (session_id, activity_date) VALUES (2, '2024-01-01')$$);
+SELECT ekran_create_store('second');
+DROP SCHEMA second CASCADE;
+DROP SCHEMA ekran CASCADE;
+DROP SCHEMA tools;
+DROP TABLE testing.before;
+DROP FUNCTION testing.in_the_way;
