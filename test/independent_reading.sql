@@ -2,6 +2,9 @@
 -- store that search_path names, without a word of the extension. Slow, and as
 -- close to the wording of the rules as SQL gets.
 
+-- The functions name tables of whichever store search_path has when they run.
+SET check_function_bodies = off;
+
 CREATE SCHEMA IF NOT EXISTS independent;
 
 CREATE OR REPLACE FUNCTION independent.sessions(

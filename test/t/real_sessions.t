@@ -1,0 +1,90 @@
+# Real sessions (the Balabit mouse dynamics data, not part of this repository)
+# against the independent reading of the rules, in windows of all kinds.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Database;
+use IPC::Run qw(run);
+use Test::More;
+
+my $directory = $ENV{EKRAN_SESSIONS_DATA}
+  // "$FindBin::Bin/../../../shared/data/balabit";
+plan skip_all => "no real sessions in $directory (EKRAN_SESSIONS_DATA names another folder)"
+  unless -r "$directory/session.csv" && -r "$directory/activity.csv.gz";
+
+my $db = Database->new('real_sessions');
+my $err;
+ok( run([
+		$db->file_command('-v', 'store=ekran',
+			'-v', "session_csv=$directory/session.csv",
+			'-v', "activity_csv=$directory/activity.csv.gz",
+			'-f', "$FindBin::Bin/../../script/load.sql") ],
+		'<', \undef, '2>', \$err),
+	'the files load') or diag $err;
+is($db->query('SELECT count(*) FROM ekran.session'), 1096, 'all sessions');
+is($db->query('SELECT count(*) FROM ekran.activity'), 348744, 'all activities');
+$db->query('ANALYZE');
+$db->query(slurp("$FindBin::Bin/../independent_reading.sql"));
+
+# Whole, days and weeks, cuts of an hour, bounds on a login, a logout and an
+# activity, and a window in the middle of a long session.
+my @windows = split /\n/, $db->query(<<'SQL');
+SET TimeZone = 'UTC';
+WITH bounds AS (
+	SELECT NULL::timestamptz AS a, NULL::timestamptz AS b
+	UNION ALL SELECT d, d + interval '1 day'
+	FROM generate_series('2016-08-01', '2016-08-11', interval '2 days') d
+	UNION ALL SELECT d, d + interval '7 days'
+	FROM generate_series('2016-08-01', '2016-08-08', interval '7 days') d
+	UNION ALL SELECT h, h + interval '1 hour'
+	FROM generate_series('2016-08-02 09:00', '2016-08-02 15:00', interval '2 hours') h
+	UNION ALL (SELECT login_date, logout_date FROM ekran.session
+		ORDER BY logout_date - login_date DESC LIMIT 3)
+	UNION ALL (SELECT login_date + (logout_date - login_date) / 3,
+		logout_date - (logout_date - login_date) / 3 FROM ekran.session
+		ORDER BY logout_date - login_date DESC LIMIT 3)
+	UNION ALL (SELECT activity_date, activity_date + interval '37 minutes 0.001 seconds'
+		FROM ekran.activity WHERE activity_id % 60000 = 0)
+	UNION ALL (SELECT activity_date, lead(activity_date, 500) OVER (ORDER BY activity_date)
+		FROM ekran.activity WHERE activity_id % 100000 < 501 ORDER BY 1 LIMIT 3)
+	UNION ALL SELECT '2016-08-10 12:00', NULL
+	UNION ALL SELECT NULL, '2016-08-10 12:00'
+)
+SELECT coalesce(quote_literal(a), 'NULL') || ', ' || coalesce(quote_literal(b), 'NULL') FROM bounds
+SQL
+cmp_ok(scalar @windows, '>=', 20, 'at least 20 windows');
+
+my $rows = 0;
+for my $settings ([ '15min', 'whole' ], [ '59s', 'whole' ], [ '1min', 'excess' ])
+{
+	my ($threshold, $policy) = @$settings;
+
+	for my $window (@windows)
+	{
+		my ($selected, @different) = split /\|/, $db->query(<<"SQL");
+SET TimeZone = 'UTC';
+SET search_path = ekran, public;
+SET ekran_sessions.idle_threshold = '$threshold';
+SET ekran_sessions.idle_policy = '$policy';
+SELECT * FROM independent.differences($window, 400);
+SQL
+		is("@different", '0 0 0 0',
+			"$selected sessions in ($window), $threshold $policy: "
+			  . 'pages, keyset pages, total and JSON are equal');
+		$rows += $selected;
+	}
+}
+cmp_ok($rows, '>', 3000, "$rows rows compared in all");
+
+$db->in('postgres', 'DROP DATABASE real_sessions');
+done_testing();
+
+sub slurp
+{
+	my ($file) = @_;
+	local $/;
+	open(my $handle, '<', $file) or die "$file: $!";
+	return scalar <$handle>;
+}
