@@ -23,6 +23,8 @@ server_version() {
 	fi
 	local postgres
 	for postgres in /usr/lib/postgresql/*/bin/postgres; do
-		[ -x "$postgres" ] && basename "$(dirname "$(dirname "$postgres")")"
+		if [ -x "$postgres" ]; then
+			basename "$(dirname "$(dirname "$postgres")")"
+		fi
 	done | sort -n | tail -n 1
 }
