@@ -44,9 +44,9 @@ BEGIN;
 CREATE SCHEMA altered;
 CREATE TABLE altered.activity AS TABLE independent_store.activity;
 UPDATE altered.activity SET activity_date = activity_date + interval '1 us'
-WHERE activity_id = (SELECT max(a.activity_id) FROM activity a JOIN session s
+WHERE activity_id = (SELECT a.activity_id FROM activity a JOIN session s
 	ON s.session_id = a.session_id AND s.logout_date IS NULL
-	AND a.activity_date > s.login_date);
+	AND a.activity_date > s.login_date ORDER BY a.activity_date DESC LIMIT 1);
 SET search_path = altered, independent_store, public;
 SELECT by_page > 0 AS by_page, by_session > 0 AS by_session, in_total, in_json
 FROM independent.differences(NULL, NULL, 1000);

@@ -11,7 +11,7 @@ FROM pg_settings WHERE name LIKE 'ekran_sessions.%' ORDER BY name \gx
 SELECT set_config('ekran_sessions.idle_threshold', t, false)
 FROM unnest(ARRAY['900s', '15min', '900', '1h', '2d', '61s', '120000ms', '0', '1500ms']) t;
 \x on
-SELECT * FROM testing.failure($$SET ekran_sessions.idle_threshold = '-1s'$$);
+SELECT code, left(message, 31) AS message FROM testing.failure($$SET ekran_sessions.idle_threshold = '-1s'$$);
 SELECT * FROM testing.failure($$SET ekran_sessions.idle_threshold = '15 minutes'$$);
 SELECT * FROM testing.failure($$SET ekran_sessions.idle_threshold = '100000d'$$);
 SELECT * FROM testing.failure($$SET ekran_sessions.idle_policy = 'part'$$);
