@@ -3,16 +3,21 @@ OBJS = \
 	src/arguments.o \
 	src/create_store.o \
 	src/estimates.o \
+	src/folding.o \
 	src/formatting.o \
 	src/functions.o \
+	src/gaps.o \
+	src/index.o \
 	src/module.o \
 	src/reading.o \
+	src/retention.o \
+	src/rights.o \
 	src/store.o \
 	src/triggers.o \
 	src/window.o
 
 EXTENSION = ekran_sessions
-DATA = ekran_sessions--1.0.sql
+DATA = ekran_sessions--1.0.sql ekran_sessions--1.0--1.1.sql
 PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
 
 # One file a topic; the name tells the rule tested.

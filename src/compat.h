@@ -24,6 +24,14 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* A random number from 0 to below a limit, for what is left to chance. */
+#if PG_VERSION_NUM >= 150000
+#include "common/pg_prng.h"
+#define random_below(limit) (pg_prng_uint32(&pg_global_prng_state) % (limit))
+#else
+#define random_below(limit) ((uint32) random() % (limit))
+#endif
+
 #if PG_VERSION_NUM < 150000
 
 /* Before 15, unknown settings could be warned about but not refused. */

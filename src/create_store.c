@@ -71,6 +71,8 @@ typedef struct StoreTrigger
 	const char *name;
 	int16		type;			/* as in pg_trigger.tgtype */
 	const char *event;
+	bool		has_old_rows;	/* a transition table? */
+	bool		has_new_rows;
 	const char *function;
 	const char *comment;
 } StoreTrigger;
@@ -111,6 +113,22 @@ static const StoreTable store_tables[] = {
 			{"title", TEXTOID, false, "The title of the active window, if any."},
 		}
 	},
+	{
+		"session_idle", "The idle-gap index, kept by triggers: for each session, the stretches of more than a minute without activity. Derived from activity.",
+		{
+			{"session_id", INT8OID, true, "The session."},
+			{"gap_start", TIMESTAMPTZARRAYOID, true, "The activities that the gaps begin at, ascending; the first is -infinity."},
+			{"gap_end", TIMESTAMPTZARRAYOID, true, "The activities that they end at; the last is infinity."},
+		}
+	},
+	{
+		"pending", "Where session_idle may not be up to date: read from activity until ekran_refresh() folds it in. Append-only.",
+		{
+			{"session_id", INT8OID, true, "The session."},
+			{"first_moment", TIMESTAMPTZOID, true, "The first moment that may have changed."},
+			{"last_moment", TIMESTAMPTZOID, true, "The last one."},
+		}
+	},
 };
 
 static const StorePart store_constraints[] = {
@@ -139,6 +157,8 @@ static const StorePart store_constraints[] = {
 	{"activity", "activity_activity_date_finite",
 		"CHECK (isfinite(activity_date))",
 	"An activity is a moment in time."},
+	{"session_idle", "session_idle_pkey", "PRIMARY KEY (session_id)",
+	"Finds a session's gaps."},
 };
 
 static const StorePart store_indexes[] = {
@@ -148,28 +168,34 @@ static const StorePart store_indexes[] = {
 	{"session", "session_tstzrange_idx",
 		"USING gist (tstzrange(login_date, logout_date))",
 	"Finds the sessions that ran at a moment."},
+	{"pending", "pending_session_id_idx", "USING btree (session_id)",
+	"Finds what is pending for a session."},
 };
 
 static const StoreTrigger store_triggers[] = {
-	{"activity", "ekran_insert", TRIGGER_TYPE_INSERT,
-		"INSERT ON %s REFERENCING NEW TABLE AS new_rows",
-		"ekran_activity_trigger",
-	"Refuses activities of unknown sessions (23503)."},
-	{"activity", "ekran_update", TRIGGER_TYPE_UPDATE,
-		"UPDATE ON %s REFERENCING NEW TABLE AS new_rows",
-		"ekran_activity_trigger",
-	"Refuses activities of unknown sessions (23503)."},
-	{"session", "ekran_delete", TRIGGER_TYPE_DELETE,
-		"DELETE ON %s REFERENCING OLD TABLE AS old_rows",
-		"ekran_session_trigger",
-	"Deletes the activities of deleted sessions."},
-	{"session", "ekran_update", TRIGGER_TYPE_UPDATE,
-		"UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
-		"ekran_session_trigger",
+	{"activity", "ekran_insert", TRIGGER_TYPE_INSERT, "INSERT",
+		false, true, "ekran_activity_trigger",
+	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
+	{"activity", "ekran_update", TRIGGER_TYPE_UPDATE, "UPDATE",
+		true, true, "ekran_activity_trigger",
+	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
+	{"activity", "ekran_delete", TRIGGER_TYPE_DELETE, "DELETE",
+		true, false, "ekran_activity_trigger",
+	"Keeps the idle-gap index."},
+	{"activity", "ekran_truncate", TRIGGER_TYPE_TRUNCATE, "TRUNCATE",
+		false, false, "ekran_activity_trigger",
+	"Keeps the idle-gap index."},
+	{"session", "ekran_insert", TRIGGER_TYPE_INSERT, "INSERT",
+		false, true, "ekran_session_trigger",
+	"Gives new sessions their row of the idle-gap index."},
+	{"session", "ekran_update", TRIGGER_TYPE_UPDATE, "UPDATE",
+		true, true, "ekran_session_trigger",
 	"Refuses a new session_id where activities refer to the old one (23503)."},
-	{"session", "ekran_truncate", TRIGGER_TYPE_TRUNCATE,
-		"TRUNCATE ON %s",
-		"ekran_session_trigger",
+	{"session", "ekran_delete", TRIGGER_TYPE_DELETE, "DELETE",
+		true, false, "ekran_session_trigger",
+	"Deletes the activities of deleted sessions."},
+	{"session", "ekran_truncate", TRIGGER_TYPE_TRUNCATE, "TRUNCATE",
+		false, false, "ekran_session_trigger",
 	"Refuses to truncate sessions whose activities stay (0A000)."},
 };
 
@@ -467,27 +493,44 @@ ensure_index(const Store *store, const StorePart *index)
 					   index->comment);
 }
 
+/*
+ * A trigger of our function's that sees other rows, as of an older version, is
+ * replaced.
+ */
 static void
 ensure_trigger(const Store *store, const StoreTrigger *trigger)
 {
 	Oid			relation = table_oid(store, trigger->table);
 	char	   *table = table_identity(store, trigger->table);
+	char	   *is_ours = psprintf("EXISTS (SELECT FROM pg_catalog.pg_proc p"
+								   " WHERE p.oid = t.tgfoid AND p.pronamespace = %u AND p.proname = %s)",
+								   store->extension_schema,
+								   quote_literal_cstr(trigger->function));
 	Oid			oid;
 
 	if (!is_found("SELECT FROM pg_catalog.pg_trigger t"
-				  " JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
 				  " WHERE t.tgrelid = %u AND t.tgtype = %d AND t.tgqual IS NULL"
-				  " AND p.pronamespace = %u AND p.proname = %s",
-				  relation, trigger->type, store->extension_schema,
-				  quote_literal_cstr(trigger->function)))
+				  " AND (t.tgoldtable IS NOT NULL) = %s"
+				  " AND (t.tgnewtable IS NOT NULL) = %s AND %s",
+				  relation, trigger->type,
+				  trigger->has_old_rows ? "true" : "false",
+				  trigger->has_new_rows ? "true" : "false",
+				  is_ours))
 	{
-		if (OidIsValid(get_trigger_oid(relation, trigger->name, true)))
+		if (is_found("SELECT FROM pg_catalog.pg_trigger t"
+					 " WHERE t.tgrelid = %u AND t.tgname = %s AND %s",
+					 relation, quote_literal_cstr(trigger->name), is_ours))
+			run("DROP TRIGGER %s ON %s", trigger->name, table);
+		else if (OidIsValid(get_trigger_oid(relation, trigger->name, true)))
 			refuse_other_shape(store, trigger->table,
 							   psprintf("trigger \"%s\" is another one",
 										trigger->name));
-		run("CREATE TRIGGER %s AFTER %s FOR EACH STATEMENT"
+		run("CREATE TRIGGER %s AFTER %s ON %s%s%s%s FOR EACH STATEMENT"
 			" EXECUTE FUNCTION %s.%s()",
-			trigger->name, psprintf(trigger->event, table),
+			trigger->name, trigger->event, table,
+			trigger->has_old_rows || trigger->has_new_rows ? " REFERENCING" : "",
+			trigger->has_old_rows ? " OLD TABLE AS old_rows" : "",
+			trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
 			store->extension, trigger->function);
 	}
 
@@ -496,6 +539,20 @@ ensure_trigger(const Store *store, const StoreTrigger *trigger)
 		ensure_comment(oid, TriggerRelationId, 0, "TRIGGER",
 					   psprintf("%s ON %s", trigger->name, table),
 					   trigger->comment);
+}
+
+/*
+ * Give the sessions of a store that had no index their rows of it.  The locks
+ * that its triggers took on being made keep everybody from writing meanwhile.
+ */
+static void
+ensure_index_of_sessions(const char *store_name, const Store *store)
+{
+	if (is_found("SELECT FROM %s.session s WHERE NOT EXISTS"
+				 " (SELECT FROM %s.session_idle i WHERE i.session_id = s.session_id)"
+				 " LIMIT 1",
+				 store->name, store->name))
+		(void) rebuild_index(store_name);
 }
 
 static void
@@ -544,6 +601,7 @@ ekran_create_store(PG_FUNCTION_ARGS)
 
 	guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
+	refuse_hidden_rows();
 	SPI_connect();
 
 	store.extension_schema = get_func_namespace(function);
@@ -559,6 +617,8 @@ ekran_create_store(PG_FUNCTION_ARGS)
 		ensure_index(&store, &store_indexes[i]);
 	for (size_t i = 0; i < lengthof(store_triggers); i++)
 		ensure_trigger(&store, &store_triggers[i]);
+
+	ensure_index_of_sessions(NameStr(*PG_GETARG_NAME(0)), &store);
 
 	SPI_finish();
 	AtEOXact_GUC(false, guc_nest_level);

@@ -16,6 +16,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "utils/relcache.h"
 #include "utils/timestamp.h"
 
 /* module.c: the settings */
@@ -54,6 +55,21 @@ extern PageRequest get_page_arguments(FunctionCallInfo fcinfo,
 							   const char *count_name, const char *page_name);
 extern PageRequest get_keyset_arguments(FunctionCallInfo fcinfo);
 
+/* rights.c: whose rights we work with */
+
+/* Whom to be again when the work with the owner's rights is done. */
+typedef struct CallerRights
+{
+	Oid			user;
+	int			security_context;
+	int			guc_nest_level;
+} CallerRights;
+
+extern void pin_search_path(void);
+extern void refuse_hidden_rows(void);
+extern CallerRights become_owner(Relation relation);
+extern void become_caller(CallerRights caller);
+
 /* store.c: the tables of a store, and the saved plans over them */
 
 typedef enum StoreQuery
@@ -61,21 +77,56 @@ typedef enum StoreQuery
 	/* for readers, with the caller's rights */
 	QUERY_PAGE,
 	QUERY_KEYSET_PAGE,
+	QUERY_INDEXED_PAGE,
+	QUERY_INDEXED_KEYSET_PAGE,
 	QUERY_KEYSET_POSITION,
 	QUERY_TOTAL_COUNT,
 	QUERY_ACTIVITIES,
+	QUERY_LATEST_ACTIVITY,
+	QUERY_PENDING,
+	QUERY_ACTIVITIES_AROUND,
+	QUERY_FIRST_ACTIVITIES,
+	QUERY_LAST_ACTIVITIES,
 	/* for triggers, with the rights of the store's owner */
 	QUERY_LOCK_SESSIONS,
+	QUERY_LOCK_SESSIONS_ADD_PENDING,
+	QUERY_ADD_PENDING,
+	QUERY_ALL_PENDING,
+	QUERY_ADD_IDLE,
 	QUERY_DELETE_ACTIVITIES,
+	QUERY_DELETE_PENDING,
+	QUERY_DELETE_IDLE,
+	QUERY_ADD_PENDING_OF_IDLE,
 	QUERY_ANY_ACTIVITY_OF,
-	QUERY_ANY_ACTIVITY
+	QUERY_ANY_ACTIVITY,
+	/* for folding */
+	QUERY_PENDING_SESSIONS,
+	QUERY_ALL_SESSIONS,
+	QUERY_TRY_LOCK_IDLE,
+	QUERY_LOCK_IDLE,
+	QUERY_IDLE,
+	QUERY_WRITE_IDLE,
+	QUERY_DELETE_FOLDED,
+	QUERY_DELETE_IDLE_OF_NONE,
+	QUERY_DELETE_PENDING_OF_NONE,
+	QUERY_SESSIONS_TO_CHECK,
+	QUERY_ORPHANS,
+	/* for keeping the store in order */
+	QUERY_PURGE,
+	QUERY_CLOSE_SESSIONS
 } StoreQuery;
 
 extern const char *current_store(void);
-extern void pin_search_path(void);
 extern SPIPlanPtr store_plan(const char *store, StoreQuery query);
+extern void read_query(const char *store, StoreQuery query,
+					   Datum *parameters);
+extern Portal open_query(const char *store, StoreQuery query,
+						 Datum *parameters);
+extern uint64 fetch_batch(Portal portal);
 extern void check_result_shape(const char *store, int ncolumns,
 							   const Oid *types);
+extern Datum int8_array(const int64 *values, int count);
+extern Datum timestamptz_array(const TimestampTz *values, int count);
 
 /* window.c: the rules */
 
@@ -94,22 +145,106 @@ typedef struct ClipBounds
 	TimestampTz last;
 } ClipBounds;
 
+/* What the moments in the window add up to. */
 typedef struct Measure
 {
-	int64		session_id;
-	int64		threshold;
-	IdlePolicy	policy;
 	bool		has_moment;
 	TimestampTz first;			/* valid only if has_moment */
 	TimestampTz last;			/* likewise */
+	int64		duration;
 	int64		idle;
 } Measure;
 
 extern ClipBounds clip_bounds(const SessionSpan *span, const Window *window);
 extern bool contains_moment(const ClipBounds *bounds, TimestampTz moment);
-extern void begin_measure(Measure *measure, int64 session_id);
-extern void add_moment(Measure *measure, TimestampTz moment);
-extern int64 measured_duration(const Measure *measure);
+extern int64 idle_part(int64 gap);
+extern int64 elapsed(int64 session_id, TimestampTz first, TimestampTz last);
+extern void begin_measure(Measure *measure);
+extern void add_moment(Measure *measure, int64 session_id,
+					   TimestampTz moment);
+
+/* gaps.c: the idle-gap index of a session, as arithmetic */
+
+/*
+ * What a store's session_idle leaves out: gaps up to this long.  A constant of
+ * the stored data; changing it takes ekran_rebuild() of every store.
+ */
+#define MINIMUM_GAP		(60 * USECS_PER_SEC)
+
+typedef struct Gaps
+{
+	int			count;
+	const TimestampTz *start;
+	const TimestampTz *end;
+} Gaps;
+
+typedef struct GapList
+{
+	int			count;
+	int			allocated;
+	TimestampTz *start;
+	TimestampTz *end;
+} GapList;
+
+/* A part of the timeline, read anew. */
+typedef struct Region
+{
+	TimestampTz first;			/* an activity, or -infinity */
+	TimestampTz last;			/* an activity, or infinity */
+	bool		is_empty;		/* no activity added so far? */
+	GapList		gaps;
+} Region;
+
+extern bool read_gaps(Datum starts, Datum ends, Gaps *gaps);
+extern void write_gaps(const Gaps *gaps, Datum *starts, Datum *ends);
+extern bool equal_gaps(const Gaps *a, const Gaps *b);
+extern bool find_first_activity(const Gaps *gaps, TimestampTz moment,
+								TimestampTz *found);
+extern bool find_last_activity(const Gaps *gaps, TimestampTz moment,
+							   TimestampTz *found);
+extern TimestampTz latest_activity(const Gaps *gaps);
+extern int64 idle_between(const Gaps *gaps, TimestampTz first,
+						  TimestampTz last);
+extern void begin_region(Region *region);
+extern void add_region_activity(Region *region, TimestampTz moment,
+								TimestampTz range_start);
+extern void end_region(Region *region, TimestampTz range_end);
+extern Gaps mend_gaps(const Gaps *gaps, const Region *region);
+
+/* index.c: reading the idle-gap index of a store */
+
+/* What may have changed in a session since its gaps were stored. */
+typedef struct Range
+{
+	TimestampTz first;
+	TimestampTz last;
+} Range;
+
+typedef struct Ranges
+{
+	int			count;
+	int			allocated;
+	Range	   *ranges;			/* in ascending order, and apart */
+} Ranges;
+
+extern bool store_has_index(const char *store);
+extern bool index_is_usable(const char *store);
+extern void add_range(Ranges *ranges, TimestampTz first, TimestampTz last);
+extern void read_region(const char *store, int64 session_id,
+						const Range *range, Region *region);
+extern Gaps exact_gaps(const char *store, int64 session_id,
+					   const Gaps *stored, const Ranges *pending);
+
+/* folding.c: keeping the index */
+
+typedef enum FoldMode
+{
+	FOLD_PENDING,				/* what is pending, if nobody else is at it */
+	FOLD_ALL					/* everything, after waiting */
+} FoldMode;
+
+extern bool fold_session(const char *store, int64 session_id, FoldMode mode);
+extern int64 rebuild_index(const char *store);
 
 /* reading.c: from the store's tables to measured sessions */
 
@@ -135,11 +270,7 @@ typedef struct MeasuredSession
 {
 	Datum		identity[NUM_IDENTITY_COLUMNS];
 	bool		identity_null[NUM_IDENTITY_COLUMNS];
-	bool		has_moment;		/* if not, both dates are null */
-	TimestampTz login;			/* clipped */
-	TimestampTz logout;			/* clipped */
-	int64		duration;
-	int64		idle;
+	Measure		measure;		/* without a moment, both dates are null */
 } MeasuredSession;
 
 /* The session is valid during the call only. */

@@ -39,21 +39,22 @@ void
 receive_as_row(const MeasuredSession *session, void *rsinfo)
 {
 	ReturnSetInfo *result = rsinfo;
+	const Measure *measure = &session->measure;
 	Datum		values[NUM_SESSION_COLUMNS];
 	bool		nulls[NUM_SESSION_COLUMNS] = {false};
 
 	memcpy(values, session->identity, sizeof(session->identity));
 	memcpy(nulls, session->identity_null, sizeof(session->identity_null));
 
-	values[COLUMN_LOGIN_DATE] = TimestampTzGetDatum(session->login);
-	nulls[COLUMN_LOGIN_DATE] = !session->has_moment;
-	values[COLUMN_LOGOUT_DATE] = TimestampTzGetDatum(session->logout);
-	nulls[COLUMN_LOGOUT_DATE] = !session->has_moment;
+	values[COLUMN_LOGIN_DATE] = TimestampTzGetDatum(measure->first);
+	nulls[COLUMN_LOGIN_DATE] = !measure->has_moment;
+	values[COLUMN_LOGOUT_DATE] = TimestampTzGetDatum(measure->last);
+	nulls[COLUMN_LOGOUT_DATE] = !measure->has_moment;
 
-	values[COLUMN_DURATION] = interval_datum(session->duration);
+	values[COLUMN_DURATION] = interval_datum(measure->duration);
 	values[COLUMN_PRODUCTIVITY_TIME] =
-		interval_datum(session->duration - session->idle);
-	values[COLUMN_IDLE_TIME] = interval_datum(session->idle);
+		interval_datum(measure->duration - measure->idle);
+	values[COLUMN_IDLE_TIME] = interval_datum(measure->idle);
 
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 
@@ -151,6 +152,7 @@ receive_as_json(const MeasuredSession *session, void *json)
 	StringInfo	out = &response->text;
 	const Datum *identity = session->identity;
 	const bool *isnull = session->identity_null;
+	const Measure *measure = &session->measure;
 
 	if (response->has_session)
 		appendStringInfoChar(out, ',');
@@ -169,12 +171,11 @@ receive_as_json(const MeasuredSession *session, void *json)
 				  isnull[COLUMN_USER_ID]);
 	append_string(out, "userName", isnull[COLUMN_USER_NAME] ? NULL :
 				  TextDatumGetCString(identity[COLUMN_USER_NAME]));
-	append_moment(out, "loginDate", session->login, !session->has_moment);
-	append_moment(out, "logoutDate", session->logout, !session->has_moment);
-	append_duration(out, "duration", session->duration);
-	append_duration(out, "productivityTime",
-					session->duration - session->idle);
-	append_duration(out, "idleTime", session->idle);
+	append_moment(out, "loginDate", measure->first, !measure->has_moment);
+	append_moment(out, "logoutDate", measure->last, !measure->has_moment);
+	append_duration(out, "duration", measure->duration);
+	append_duration(out, "productivityTime", measure->duration - measure->idle);
+	append_duration(out, "idleTime", measure->idle);
 	appendStringInfoChar(out, '}');
 }
 

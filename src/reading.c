@@ -3,6 +3,11 @@
  * reading.c
  *	  Reading: a page of sessions, clipped and measured, and their count.
  *
+ * A page is read in steps, each with one query for all its sessions: the
+ * sessions with their gaps, what is pending for them, and the activities next
+ * to the window's bounds where the gaps don't tell them.  Sessions without
+ * gaps that can be used are measured from their raw activities, one by one.
+ *
  * All queries of a call run under the snapshot of the caller's query, so what
  * they return fits together.
  *
@@ -15,99 +20,49 @@
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 
-/* Activities fetched at a time: what bounds the memory for a session. */
-#define ACTIVITY_BATCH	1000
-
 /* Columns of the page queries beyond the identity. */
 enum
 {
 	PAGE_LOGIN = NUM_IDENTITY_COLUMNS,
 	PAGE_LOGOUT,
-	PAGE_FINISH,
+	PAGE_FINISH,				/* null if the gaps are to tell */
+	PAGE_GAP_START,				/* null if there are none */
+	PAGE_GAP_END,
 	NUM_PAGE_COLUMNS
 };
 
 static const Oid page_column_types[NUM_PAGE_COLUMNS] = {
 	INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
 };
 
 static const Oid timestamptz_type = TIMESTAMPTZOID;
 
-/*
- * Run a query whose parameters are never null, under the caller's snapshot.
- * The result is in SPI_tuptable.
- */
-static void
-read_query(const char *store, StoreQuery query, Datum *parameters)
+static const Oid pending_column_types[] = {
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID
+};
+
+/* A session of a page on its way to be measured. */
+typedef struct PageSession
 {
-	int			result = SPI_execute_plan(store_plan(store, query),
-										  parameters, NULL, true, 0);
+	MeasuredSession result;
+	int64		session_id;
+	SessionSpan span;
+	bool		has_finish;		/* is span.finish known? */
+	bool		has_gaps;
+	Gaps		gaps;
+	Ranges		pending;
+	ClipBounds	bounds;
+	TimestampTz first_activity; /* in bounds, or infinity */
+	TimestampTz last_activity;	/* in bounds, or -infinity */
+} PageSession;
 
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_plan failed: %s",
-			 SPI_result_code_string(result));
-}
-
-/*
- * Add the activities of a session within bounds to its measure, in order.
- *
- * This is the exact path: one pass over the raw table, of which it never holds
- * more than a batch.
- */
-static void
-add_activities(const char *store, int64 session_id, const ClipBounds *bounds,
-			   Measure *measure)
+typedef struct SessionPage
 {
-	Datum		parameters[] = {
-		Int64GetDatum(session_id),
-		TimestampTzGetDatum(bounds->first),
-		TimestampTzGetDatum(bounds->last)
-	};
-	Portal		activities = SPI_cursor_open(NULL,
-											 store_plan(store, QUERY_ACTIVITIES),
-											 parameters, NULL, true);
-	uint64		fetched;
-
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		SPI_cursor_fetch(activities, true, ACTIVITY_BATCH);
-		check_result_shape(store, 1, &timestamptz_type);
-		fetched = SPI_processed;
-		for (uint64 i = 0; i < fetched; i++)
-		{
-			bool		isnull;
-			Datum		moment = SPI_getbinval(SPI_tuptable->vals[i],
-											   SPI_tuptable->tupdesc, 1,
-											   &isnull);
-
-			add_moment(measure, DatumGetTimestampTz(moment));
-		}
-		SPI_freetuptable(SPI_tuptable);
-	} while (fetched == ACTIVITY_BATCH);
-
-	SPI_cursor_close(activities);
-}
-
-/*
- * Measure what the window leaves of a session.
- */
-static void
-measure_session(const char *store, int64 session_id, const SessionSpan *span,
-				const Window *window, Measure *measure)
-{
-	ClipBounds	bounds = clip_bounds(span, window);
-
-	begin_measure(measure, session_id);
-	if (bounds.first > bounds.last)
-		return;
-	if (contains_moment(&bounds, span->login))
-		add_moment(measure, span->login);
-	add_activities(store, session_id, &bounds, measure);
-	if (span->is_finished && contains_moment(&bounds, span->finish))
-		add_moment(measure, span->finish);
-}
+	int			count;
+	PageSession *sessions;
+} SessionPage;
 
 /*
  * Find where a keyset page begins.
@@ -143,8 +98,8 @@ keyset_position(const char *store, int64 session_id)
  * False for a page that is empty for sure, then there is no result.
  */
 static bool
-fetch_page(const char *store, const Window *window,
-		   const PageRequest *page)
+fetch_page(const char *store, const Window *window, const PageRequest *page,
+		   bool use_index)
 {
 	Datum		parameters[5];
 	int64		offset;
@@ -159,7 +114,9 @@ fetch_page(const char *store, const Window *window,
 		parameters[2] = TimestampTzGetDatum(login);
 		parameters[3] = Int64GetDatum(page->after_session_id);
 		parameters[4] = Int64GetDatum(page->size);
-		read_query(store, QUERY_KEYSET_PAGE, parameters);
+		read_query(store,
+				   use_index ? QUERY_INDEXED_KEYSET_PAGE : QUERY_KEYSET_PAGE,
+				   parameters);
 		return true;
 	}
 
@@ -169,8 +126,292 @@ fetch_page(const char *store, const Window *window,
 
 	parameters[2] = Int64GetDatum(offset);
 	parameters[3] = Int64GetDatum(page->size);
-	read_query(store, QUERY_PAGE, parameters);
+	read_query(store, use_index ? QUERY_INDEXED_PAGE : QUERY_PAGE, parameters);
 	return true;
+}
+
+static void
+load_session(PageSession *session, const Datum *values, const bool *nulls)
+{
+	memset(session, 0, sizeof(*session));
+	memcpy(session->result.identity, values,
+		   sizeof(session->result.identity));
+	memcpy(session->result.identity_null, nulls,
+		   sizeof(session->result.identity_null));
+
+	session->session_id = DatumGetInt64(values[COLUMN_SESSION_ID]);
+	session->span.login = DatumGetTimestampTz(values[PAGE_LOGIN]);
+	session->span.is_finished = !nulls[PAGE_LOGOUT];
+	session->has_finish = !nulls[PAGE_FINISH];
+	if (session->has_finish)
+		session->span.finish = DatumGetTimestampTz(values[PAGE_FINISH]);
+	if (!nulls[PAGE_GAP_START] && !nulls[PAGE_GAP_END])
+		session->has_gaps = read_gaps(values[PAGE_GAP_START],
+									  values[PAGE_GAP_END], &session->gaps);
+}
+
+/*
+ * Take the sessions of a page from SPI_tuptable.
+ */
+static SessionPage
+load_page(const char *store)
+{
+	SessionPage page;
+
+	check_result_shape(store, NUM_PAGE_COLUMNS, page_column_types);
+	page.count = (int) SPI_processed;
+	page.sessions = palloc(Max(page.count, 1) * sizeof(PageSession));
+	for (int i = 0; i < page.count; i++)
+	{
+		Datum		values[NUM_PAGE_COLUMNS];
+		bool		nulls[NUM_PAGE_COLUMNS];
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+						  values, nulls);
+		load_session(&page.sessions[i], values, nulls);
+	}
+	return page;
+}
+
+static int
+compare_session_ids(const void *a, const void *b)
+{
+	int64		left = (*(PageSession *const *) a)->session_id;
+	int64		right = (*(PageSession *const *) b)->session_id;
+
+	return (left > right) - (left < right);
+}
+
+/*
+ * Let the sessions know what is pending for them.
+ */
+static void
+load_pending(const char *store, SessionPage *page)
+{
+	PageSession **sessions = palloc(Max(page->count, 1) * sizeof(PageSession *));
+	int64	   *ids = palloc(Max(page->count, 1) * sizeof(int64));
+	Datum		parameters[1];
+	int			next = 0;
+
+	for (int i = 0; i < page->count; i++)
+		sessions[i] = &page->sessions[i];
+	qsort(sessions, page->count, sizeof(PageSession *), compare_session_ids);
+	for (int i = 0; i < page->count; i++)
+		ids[i] = sessions[i]->session_id;
+	parameters[0] = int8_array(ids, page->count);
+	read_query(store, QUERY_PENDING, parameters);
+
+	check_result_shape(store, lengthof(pending_column_types),
+					   pending_column_types);
+
+	/* Both sides are in the order of session ids. */
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum		values[lengthof(pending_column_types)];
+		bool		nulls[lengthof(pending_column_types)];
+		int64		id;
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+						  values, nulls);
+		id = DatumGetInt64(values[0]);
+		while (sessions[next]->session_id < id)
+			next++;
+		Assert(sessions[next]->session_id == id);
+		add_range(&sessions[next]->pending, DatumGetTimestampTz(values[1]),
+				  DatumGetTimestampTz(values[2]));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	pfree(sessions);
+	pfree(ids);
+}
+
+/*
+ * Complete the gaps, and take from them when running sessions finish.
+ */
+static void
+find_finish(const char *store, PageSession *session)
+{
+	TimestampTz latest = DT_NOBEGIN;
+
+	if (session->has_gaps)
+	{
+		session->gaps = exact_gaps(store, session->session_id, &session->gaps,
+								   &session->pending);
+		latest = latest_activity(&session->gaps);
+	}
+	if (session->has_finish)
+		return;
+
+	if (!session->has_gaps)
+	{
+		Datum		parameters[] = {Int64GetDatum(session->session_id)};
+		bool		isnull;
+		Datum		found;
+
+		read_query(store, QUERY_LATEST_ACTIVITY, parameters);
+		check_result_shape(store, 1, &timestamptz_type);
+		if (SPI_processed > 0)
+		{
+			found = SPI_getbinval(SPI_tuptable->vals[0],
+								  SPI_tuptable->tupdesc, 1, &isnull);
+			latest = DatumGetTimestampTz(found);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	session->span.finish = Max(session->span.login, latest);
+}
+
+/*
+ * Ask for the activities next to one bound of the window, for those sessions
+ * whose gaps don't tell them: one query for all.
+ */
+static void
+probe_activities(const char *store, StoreQuery query, PageSession **sessions,
+				 int count)
+{
+	int64	   *ids;
+	TimestampTz *moments;
+	Datum		parameters[2];
+
+	if (count == 0)
+		return;
+
+	ids = palloc(count * sizeof(int64));
+	moments = palloc(count * sizeof(TimestampTz));
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = sessions[i]->session_id;
+		moments[i] = query == QUERY_FIRST_ACTIVITIES ?
+			sessions[i]->bounds.first : sessions[i]->bounds.last;
+	}
+	parameters[0] = int8_array(ids, count);
+	parameters[1] = timestamptz_array(moments, count);
+	read_query(store, query, parameters);
+	check_result_shape(store, 1, &timestamptz_type);
+	Assert(SPI_processed == (uint64) count);
+	for (int i = 0; i < count; i++)
+	{
+		bool		isnull;
+		Datum		found = SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 1, &isnull);
+
+		/* The gaps say there is one; none would mean that they are wrong. */
+		if (query == QUERY_FIRST_ACTIVITIES)
+			sessions[i]->first_activity =
+				isnull ? DT_NOEND : DatumGetTimestampTz(found);
+		else
+			sessions[i]->last_activity =
+				isnull ? DT_NOBEGIN : DatumGetTimestampTz(found);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	pfree(ids);
+	pfree(moments);
+}
+
+/*
+ * Find the first and last activities in bounds, where the session sticks out
+ * of the window and login or logout don't settle it.
+ */
+static void
+find_clipped_ends(const char *store, SessionPage *page)
+{
+	PageSession **first = palloc(Max(page->count, 1) * sizeof(PageSession *));
+	PageSession **last = palloc(Max(page->count, 1) * sizeof(PageSession *));
+	int			nfirst = 0;
+	int			nlast = 0;
+
+	for (int i = 0; i < page->count; i++)
+	{
+		PageSession *session = &page->sessions[i];
+
+		if (!session->has_gaps)
+			continue;
+		if (session->bounds.first > session->span.login &&
+			!find_first_activity(&session->gaps, session->bounds.first,
+								 &session->first_activity))
+			first[nfirst++] = session;
+		if (session->bounds.last < session->span.finish &&
+			!find_last_activity(&session->gaps, session->bounds.last,
+								&session->last_activity))
+			last[nlast++] = session;
+	}
+	probe_activities(store, QUERY_FIRST_ACTIVITIES, first, nfirst);
+	probe_activities(store, QUERY_LAST_ACTIVITIES, last, nlast);
+	pfree(first);
+	pfree(last);
+}
+
+/*
+ * Measure a session by its gaps.
+ *
+ * An activity beyond the logout, or before the login, is none that counts: the
+ * logout, or the login, is the moment next to the bound then.
+ */
+static void
+measure_by_gaps(PageSession *session)
+{
+	Measure    *measure = &session->result.measure;
+	const SessionSpan *span = &session->span;
+
+	measure->first = span->login;
+	if (session->bounds.first > span->login)
+		measure->first = Min(session->first_activity, span->finish);
+	measure->last = span->finish;
+	if (session->bounds.last < span->finish)
+		measure->last = Max(session->last_activity, span->login);
+
+	measure->has_moment = measure->first <= measure->last;
+	if (!measure->has_moment)
+		return;
+	measure->duration = elapsed(session->session_id, measure->first,
+								measure->last);
+	measure->idle = idle_between(&session->gaps, measure->first, measure->last);
+}
+
+/*
+ * Measure a session by its raw activities: the exact path for what the index
+ * can't answer.  One pass in order, which never holds more than a batch.
+ */
+static void
+measure_by_activities(const char *store, PageSession *session)
+{
+	Measure    *measure = &session->result.measure;
+	const SessionSpan *span = &session->span;
+	const ClipBounds *bounds = &session->bounds;
+	Datum		parameters[] = {
+		Int64GetDatum(session->session_id),
+		TimestampTzGetDatum(bounds->first),
+		TimestampTzGetDatum(bounds->last)
+	};
+	Portal		activities;
+	uint64		fetched;
+
+	begin_measure(measure);
+	if (bounds->first > bounds->last)
+		return;
+	if (contains_moment(bounds, span->login))
+		add_moment(measure, session->session_id, span->login);
+
+	activities = open_query(store, QUERY_ACTIVITIES, parameters);
+	while ((fetched = fetch_batch(activities)) > 0)
+	{
+		check_result_shape(store, 1, &timestamptz_type);
+		for (uint64 i = 0; i < fetched; i++)
+		{
+			bool		isnull;
+			Datum		moment = SPI_getbinval(SPI_tuptable->vals[i],
+											   SPI_tuptable->tupdesc, 1,
+											   &isnull);
+
+			add_moment(measure, session->session_id,
+					   DatumGetTimestampTz(moment));
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(activities);
+
+	if (span->is_finished && contains_moment(bounds, span->finish))
+		add_moment(measure, session->session_id, span->finish);
 }
 
 /*
@@ -183,44 +424,38 @@ fetch_page(const char *store, const Window *window,
  * Rule: rules.md, Selected, Order, Page and the definitions there.
  */
 void
-read_page(const char *store, const Window *window, const PageRequest *page,
-		  SessionReceiver receive, void *state)
+read_page(const char *store, const Window *window,
+		  const PageRequest *request, SessionReceiver receive, void *state)
 {
-	SPITupleTable *sessions;
+	bool		use_index = index_is_usable(store);
+	SessionPage page = {0};
 
 	SPI_connect();
 
-	if (fetch_page(store, window, page))
+	if (fetch_page(store, window, request, use_index))
+		page = load_page(store);
+	if (use_index && page.count > 0)
+		load_pending(store, &page);
+	for (int i = 0; i < page.count; i++)
 	{
-		check_result_shape(store, NUM_PAGE_COLUMNS, page_column_types);
-		sessions = SPI_tuptable;
-		for (uint64 i = 0; i < sessions->numvals; i++)
-		{
-			Datum		values[NUM_PAGE_COLUMNS];
-			bool		nulls[NUM_PAGE_COLUMNS];
-			MeasuredSession session;
-			SessionSpan span;
-			Measure		measure;
+		PageSession *session = &page.sessions[i];
 
-			CHECK_FOR_INTERRUPTS();
-			heap_deform_tuple(sessions->vals[i], sessions->tupdesc,
-							  values, nulls);
+		CHECK_FOR_INTERRUPTS();
+		find_finish(store, session);
+		session->bounds = clip_bounds(&session->span, window);
+	}
+	if (use_index)
+		find_clipped_ends(store, &page);
+	for (int i = 0; i < page.count; i++)
+	{
+		PageSession *session = &page.sessions[i];
 
-			span.login = DatumGetTimestampTz(values[PAGE_LOGIN]);
-			span.finish = DatumGetTimestampTz(values[PAGE_FINISH]);
-			span.is_finished = !nulls[PAGE_LOGOUT];
-			measure_session(store, DatumGetInt64(values[COLUMN_SESSION_ID]),
-							&span, window, &measure);
-
-			memcpy(session.identity, values, sizeof(session.identity));
-			memcpy(session.identity_null, nulls, sizeof(session.identity_null));
-			session.has_moment = measure.has_moment;
-			session.login = measure.first;
-			session.logout = measure.last;
-			session.duration = measured_duration(&measure);
-			session.idle = measure.idle;
-			receive(&session, state);
-		}
+		CHECK_FOR_INTERRUPTS();
+		if (session->has_gaps)
+			measure_by_gaps(session);
+		else
+			measure_by_activities(store, session);
+		receive(&session->result, state);
 	}
 
 	SPI_finish();

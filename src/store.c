@@ -15,14 +15,19 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 /* Stands in the queries below for the quoted name of the store's schema. */
 #define STORE_MARK	"@store@"
+
+/* Rows fetched at a time: what bounds the memory that a long session takes. */
+#define BATCH_SIZE	1000
 
 /*
  * Sessions selected by the window ($1, $2), in two parts that exclude each
@@ -53,29 +58,69 @@
 #define STORED_COLUMNS \
 	"SELECT s.session_id, s.client_guid, s.user_id, s.login_date, s.logout_date"
 
-/*
- * A page of sessions with their names and their finish: the logout, else the
- * latest counted activity, else the login.  Columns as in reading.c.
- */
-#define PAGE_OF(across, within, limits) \
+#define BEYOND_POSITION \
+	" AND (s.login_date, s.session_id) OPERATOR(pg_catalog.>) ($3, $4)"
+
+/* A session's latest counted activity, if its logout is to come. */
+#define LATEST_ACTIVITY_OF(session) \
+	"(SELECT a.activity_date FROM @store@.activity a" \
+	" WHERE a.session_id OPERATOR(pg_catalog.=) " session ".session_id" \
+	" AND a.activity_date OPERATOR(pg_catalog.>=) " session ".login_date" \
+	" ORDER BY a.activity_date DESC LIMIT 1)"
+
+/* The sessions of a page; columns and order as in reading.c. */
+#define PAGE_OF(across, within, limits, finish_and_gaps, index) \
 	"SELECT p.session_id, p.client_guid, c.client_name, p.user_id, u.user_name," \
-	" p.login_date, p.logout_date," \
-	" COALESCE(p.logout_date," \
-	"          (SELECT a.activity_date FROM @store@.activity a" \
-	"           WHERE a.session_id OPERATOR(pg_catalog.=) p.session_id" \
-	"           AND a.activity_date OPERATOR(pg_catalog.>=) p.login_date" \
-	"           ORDER BY a.activity_date DESC LIMIT 1)," \
-	"          p.login_date)" \
+	" p.login_date, p.logout_date, " finish_and_gaps \
 	" FROM (SELECT * FROM (" across " UNION ALL " within ") q" \
 	"       ORDER BY q.login_date, q.session_id" limits ") p" \
 	" LEFT JOIN @store@.client c" \
 	"   ON c.client_guid OPERATOR(pg_catalog.=) p.client_guid" \
 	" LEFT JOIN @store@.app_user u" \
 	"   ON u.user_id OPERATOR(pg_catalog.=) p.user_id" \
+	index \
 	" ORDER BY p.login_date, p.session_id"
 
-#define BEYOND_POSITION \
-	" AND (s.login_date, s.session_id) OPERATOR(pg_catalog.>) ($3, $4)"
+/* From raw activities: the finish is the logout, else the latest moment. */
+#define RAW_PAGE_OF(across, within, limits) \
+	PAGE_OF(across, within, limits, \
+			"COALESCE(p.logout_date, " LATEST_ACTIVITY_OF("p") ", p.login_date)," \
+			" NULL::pg_catalog.timestamptz[], NULL::pg_catalog.timestamptz[]", "")
+
+/* By the index: the gaps tell when a running session finishes. */
+#define INDEXED_PAGE_OF(across, within, limits) \
+	PAGE_OF(across, within, limits, "p.logout_date, i.gap_start, i.gap_end", \
+			" LEFT JOIN @store@.session_idle i" \
+			"   ON i.session_id OPERATOR(pg_catalog.=) p.session_id")
+
+#define BY_OFFSET(page_of) \
+	page_of(STORED_COLUMNS ACROSS_START, STORED_COLUMNS WITHIN_WINDOW, \
+			" OFFSET $3 LIMIT $4")
+#define BY_POSITION(page_of) \
+	page_of(STORED_COLUMNS ACROSS_START BEYOND_POSITION, \
+			STORED_COLUMNS WITHIN_WINDOW BEYOND_POSITION, " LIMIT $5")
+
+/* For each session ($1), the activity next to a moment ($2) of it. */
+#define ACTIVITIES_NEXT_TO(comparison, direction) \
+	"SELECT (SELECT a.activity_date FROM @store@.activity a" \
+	"        WHERE a.session_id OPERATOR(pg_catalog.=) r.session_id" \
+	"        AND a.activity_date OPERATOR(pg_catalog." comparison ") r.moment" \
+	"        ORDER BY a.activity_date " direction " LIMIT 1)" \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))" \
+	"   WITH ORDINALITY AS r (session_id, moment, place)" \
+	" ORDER BY r.place"
+
+/* What the index leaves open of a session from end to end. */
+#define WHOLE_TIMELINE \
+	"'-infinity'::pg_catalog.timestamptz, 'infinity'::pg_catalog.timestamptz"
+
+/* New rows of pending: sessions ($1) and their ranges ($2, $3). */
+#define ADD_PENDING \
+	"INSERT INTO @store@.pending (session_id, first_moment, last_moment)" \
+	" SELECT s.session_id, n.first_moment, n.last_moment" \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))" \
+	"   AS n (session_id, first_moment, last_moment)" \
+	" JOIN @store@.session s ON s.session_id OPERATOR(pg_catalog.=) n.session_id"
 
 #define MAX_PARAMETERS	5
 
@@ -84,29 +129,45 @@ typedef struct QueryText
 	const char *sql;
 	int			nparameters;
 	Oid			parameters[MAX_PARAMETERS];
+	int			options;		/* of SPI_prepare_cursor */
 } QueryText;
+
+/*
+ * What runs often is planned once: planning takes longer than a page does, and
+ * there is one good way by the keys, whatever the parameters.  What runs over
+ * whole tables is planned for the tables as they are.
+ */
+#define PLAN_ONCE		CURSOR_OPT_GENERIC_PLAN
+#define PLAN_EACH_TIME	CURSOR_OPT_CUSTOM_PLAN
 
 static const QueryText query_texts[] = {
 	[QUERY_PAGE] = {
-		PAGE_OF(STORED_COLUMNS ACROSS_START, STORED_COLUMNS WITHIN_WINDOW,
-				" OFFSET $3 LIMIT $4"),
-		4, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID}
+		BY_OFFSET(RAW_PAGE_OF),
+		4, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID}, PLAN_ONCE
 	},
 	[QUERY_KEYSET_PAGE] = {
-		PAGE_OF(STORED_COLUMNS ACROSS_START BEYOND_POSITION,
-				STORED_COLUMNS WITHIN_WINDOW BEYOND_POSITION,
-				" LIMIT $5"),
-		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID}
+		BY_POSITION(RAW_PAGE_OF),
+		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
+		PLAN_ONCE
+	},
+	[QUERY_INDEXED_PAGE] = {
+		BY_OFFSET(INDEXED_PAGE_OF),
+		4, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID}, PLAN_ONCE
+	},
+	[QUERY_INDEXED_KEYSET_PAGE] = {
+		BY_POSITION(INDEXED_PAGE_OF),
+		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
+		PLAN_ONCE
 	},
 	[QUERY_KEYSET_POSITION] = {
 		"SELECT s.login_date FROM @store@.session s"
 		" WHERE s.session_id OPERATOR(pg_catalog.=) $1",
-		1, {INT8OID}
+		1, {INT8OID}, PLAN_ONCE
 	},
 	[QUERY_TOTAL_COUNT] = {
 		"SELECT (SELECT pg_catalog.count(*)" ACROSS_START ")"
 		" OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*)" WITHIN_WINDOW ")",
-		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}, CURSOR_OPT_PARALLEL_OK
 	},
 	[QUERY_ACTIVITIES] = {
 		"SELECT a.activity_date FROM @store@.activity a"
@@ -114,29 +175,202 @@ static const QueryText query_texts[] = {
 		" AND a.activity_date OPERATOR(pg_catalog.>=) $2"
 		" AND a.activity_date OPERATOR(pg_catalog.<=) $3"
 		" ORDER BY a.activity_date",
-		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
 	},
+	[QUERY_LATEST_ACTIVITY] = {
+		"SELECT a.activity_date FROM @store@.activity a"
+		" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
+		" ORDER BY a.activity_date DESC LIMIT 1",
+		1, {INT8OID}, PLAN_ONCE
+	},
+	[QUERY_PENDING] = {
+		"SELECT p.session_id, p.first_moment, p.last_moment, p.ctid"
+		" FROM @store@.pending p"
+		" WHERE p.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+		" ORDER BY p.session_id, p.first_moment",
+		1, {INT8ARRAYOID}, PLAN_ONCE
+	},
+	/* with the last one before the range and the first one after it */
+	[QUERY_ACTIVITIES_AROUND] = {
+		"SELECT a.activity_date FROM @store@.activity a"
+		" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
+		" AND a.activity_date OPERATOR(pg_catalog.>=) COALESCE("
+		"  (SELECT b.activity_date FROM @store@.activity b"
+		"   WHERE b.session_id OPERATOR(pg_catalog.=) $1"
+		"   AND b.activity_date OPERATOR(pg_catalog.<) $2"
+		"   ORDER BY b.activity_date DESC LIMIT 1), $2)"
+		" AND a.activity_date OPERATOR(pg_catalog.<=) COALESCE("
+		"  (SELECT b.activity_date FROM @store@.activity b"
+		"   WHERE b.session_id OPERATOR(pg_catalog.=) $1"
+		"   AND b.activity_date OPERATOR(pg_catalog.>) $3"
+		"   ORDER BY b.activity_date LIMIT 1), $3)"
+		" ORDER BY a.activity_date",
+		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
+	},
+	[QUERY_FIRST_ACTIVITIES] = {
+		ACTIVITIES_NEXT_TO(">=", "ASC"),
+		2, {INT8ARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_LAST_ACTIVITIES] = {
+		ACTIVITIES_NEXT_TO("<=", "DESC"),
+		2, {INT8ARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+	},
+
 	/* The lock a foreign key takes: no session goes while activities come. */
 	[QUERY_LOCK_SESSIONS] = {
 		"SELECT s.session_id FROM @store@.session s"
 		" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)"
 		" FOR KEY SHARE OF s",
-		1, {INT8ARRAYOID}
+		1, {INT8ARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_LOCK_SESSIONS_ADD_PENDING] = {
+		ADD_PENDING " FOR KEY SHARE OF s",
+		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_ADD_PENDING] = {
+		ADD_PENDING,
+		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_ALL_PENDING] = {
+		"INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
+		" SELECT i.session_id, " WHOLE_TIMELINE " FROM @store@.session_idle i",
+		0, {InvalidOid}, PLAN_EACH_TIME
+	},
+	/* A row that is there is of a session deleted before; what it says of the
+	 * new one is pending. */
+	[QUERY_ADD_IDLE] = {
+		"INSERT INTO @store@.session_idle (session_id, gap_start, gap_end)"
+		" SELECT n.session_id, '{-infinity}', '{infinity}'"
+		" FROM pg_catalog.unnest($1) AS n (session_id)"
+		" ON CONFLICT DO NOTHING",
+		1, {INT8ARRAYOID}, PLAN_ONCE
 	},
 	[QUERY_DELETE_ACTIVITIES] = {
 		"DELETE FROM @store@.activity a"
 		" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)",
-		1, {INT8ARRAYOID}
+		1, {INT8ARRAYOID}, PLAN_ONCE
+	},
+	/* Whoever folds a session in this moment is not waited for. */
+	[QUERY_DELETE_PENDING] = {
+		"DELETE FROM @store@.pending p USING ("
+		"  SELECT q.ctid AS place FROM @store@.pending q"
+		"  WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+		"  FOR UPDATE OF q SKIP LOCKED) l"
+		" WHERE p.ctid OPERATOR(pg_catalog.=) l.place",
+		1, {INT8ARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_DELETE_IDLE] = {
+		"DELETE FROM @store@.session_idle i USING ("
+		"  SELECT j.session_id FROM @store@.session_idle j"
+		"  WHERE j.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+		"  FOR UPDATE OF j SKIP LOCKED) l"
+		" WHERE i.session_id OPERATOR(pg_catalog.=) l.session_id",
+		1, {INT8ARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_ADD_PENDING_OF_IDLE] = {
+		"INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
+		" SELECT i.session_id, " WHOLE_TIMELINE
+		" FROM @store@.session_idle i"
+		" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
+		1, {INT8ARRAYOID}, PLAN_ONCE
 	},
 	[QUERY_ANY_ACTIVITY_OF] = {
 		"SELECT a.session_id FROM @store@.activity a"
 		" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)"
 		" LIMIT 1",
-		1, {INT8ARRAYOID}
+		1, {INT8ARRAYOID}, PLAN_ONCE
 	},
 	[QUERY_ANY_ACTIVITY] = {
 		"SELECT a.session_id FROM @store@.activity a LIMIT 1",
-		0, {InvalidOid}
+		0, {InvalidOid}, PLAN_ONCE
+	},
+
+	[QUERY_PENDING_SESSIONS] = {
+		"SELECT DISTINCT p.session_id FROM @store@.pending p"
+		" ORDER BY p.session_id",
+		0, {InvalidOid}, PLAN_EACH_TIME
+	},
+	[QUERY_ALL_SESSIONS] = {
+		"SELECT s.session_id FROM @store@.session s ORDER BY s.session_id",
+		0, {InvalidOid}, PLAN_EACH_TIME
+	},
+	[QUERY_TRY_LOCK_IDLE] = {
+		"SELECT i.session_id FROM @store@.session_idle i"
+		" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
+		" FOR UPDATE OF i SKIP LOCKED",
+		1, {INT8OID}, PLAN_ONCE
+	},
+	[QUERY_LOCK_IDLE] = {
+		"SELECT i.session_id FROM @store@.session_idle i"
+		" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
+		" FOR UPDATE OF i",
+		1, {INT8OID}, PLAN_ONCE
+	},
+	[QUERY_IDLE] = {
+		"SELECT i.gap_start, i.gap_end,"
+		" EXISTS (SELECT FROM @store@.session s"
+		"         WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)"
+		" FROM @store@.session_idle i"
+		" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
+		1, {INT8OID}, PLAN_ONCE
+	},
+	[QUERY_WRITE_IDLE] = {
+		"UPDATE @store@.session_idle i SET gap_start = $2, gap_end = $3"
+		" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
+		3, {INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_DELETE_FOLDED] = {
+		"DELETE FROM @store@.pending p"
+		" WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($1)"
+		" AND p.session_id OPERATOR(pg_catalog.=) $2",
+		2, {TIDARRAYOID, INT8OID}, PLAN_ONCE
+	},
+	[QUERY_DELETE_IDLE_OF_NONE] = {
+		"DELETE FROM @store@.session_idle i WHERE NOT EXISTS"
+		" (SELECT FROM @store@.session s"
+		"  WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)",
+		0, {InvalidOid}, PLAN_EACH_TIME
+	},
+	[QUERY_DELETE_PENDING_OF_NONE] = {
+		"DELETE FROM @store@.pending p WHERE NOT EXISTS"
+		" (SELECT FROM @store@.session s"
+		"  WHERE s.session_id OPERATOR(pg_catalog.=) p.session_id)",
+		0, {InvalidOid}, PLAN_EACH_TIME
+	},
+	[QUERY_SESSIONS_TO_CHECK] = {
+		"SELECT s.session_id, i.gap_start, i.gap_end"
+		" FROM @store@.session s LEFT JOIN @store@.session_idle i"
+		"   ON i.session_id OPERATOR(pg_catalog.=) s.session_id"
+		" ORDER BY s.session_id",
+		0, {InvalidOid}, PLAN_EACH_TIME
+	},
+	[QUERY_ORPHANS] = {
+		"SELECT a.session_id, pg_catalog.count(*) FROM @store@.activity a"
+		" WHERE NOT EXISTS (SELECT FROM @store@.session s"
+		"  WHERE s.session_id OPERATOR(pg_catalog.=) a.session_id)"
+		" GROUP BY a.session_id ORDER BY a.session_id",
+		0, {InvalidOid}, PLAN_EACH_TIME
+	},
+
+	[QUERY_PURGE] = {
+		"DELETE FROM @store@.session s"
+		" WHERE s.login_date OPERATOR(pg_catalog.<) $1"
+		" AND s.logout_date OPERATOR(pg_catalog.<) $1",
+		1, {TIMESTAMPTZOID}, PLAN_EACH_TIME
+	},
+	/* A range that holds infinity is that of a running session. */
+	[QUERY_CLOSE_SESSIONS] = {
+		"UPDATE @store@.session s SET logout_date = r.latest"
+		" FROM (SELECT q.session_id,"
+		"         COALESCE(" LATEST_ACTIVITY_OF("q") ", q.login_date) AS latest"
+		"       FROM @store@.session q"
+		"       WHERE pg_catalog.tstzrange(q.login_date, q.logout_date)"
+		"         OPERATOR(pg_catalog.@>) 'infinity'::pg_catalog.timestamptz) r"
+		" WHERE s.session_id OPERATOR(pg_catalog.=) r.session_id"
+		" AND s.logout_date IS NULL"
+		" AND r.latest OPERATOR(pg_catalog.<) $1"
+		" RETURNING s.session_id, s.login_date, s.logout_date",
+		1, {TIMESTAMPTZOID}, PLAN_EACH_TIME
 	},
 };
 
@@ -162,19 +396,6 @@ current_store(void)
 	return ekran_store;
 }
 
-/*
- * Let built-in names mean built-in objects until the current nest level of
- * settings ends, for what runs with other rights than the caller's own or
- * can't name everything in full.
- */
-void
-pin_search_path(void)
-{
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
 static SPIPlanPtr
 prepare_query(const char *store, const QueryText *query)
 {
@@ -193,10 +414,11 @@ prepare_query(const char *store, const QueryText *query)
 	}
 	appendStringInfoString(&sql, rest);
 
-	plan = SPI_prepare(sql.data, query->nparameters,
-					   unconstify(Oid *, &query->parameters[0]));
+	plan = SPI_prepare_cursor(sql.data, query->nparameters,
+							  unconstify(Oid *, &query->parameters[0]),
+							  query->options);
 	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
+		elog(ERROR, "SPI_prepare_cursor failed: %s",
 			 SPI_result_code_string(SPI_result));
 	pfree(sql.data);
 	return plan;
@@ -251,6 +473,43 @@ store_plan(const char *store, StoreQuery query)
 }
 
 /*
+ * Run a query whose parameters are never null, under the current snapshot.
+ * The result is in SPI_tuptable.
+ */
+void
+read_query(const char *store, StoreQuery query, Datum *parameters)
+{
+	int			result = SPI_execute_plan(store_plan(store, query),
+										  parameters, NULL, true, 0);
+
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_plan failed: %s",
+			 SPI_result_code_string(result));
+}
+
+/*
+ * Open such a query, to fetch its rows batch by batch.
+ */
+Portal
+open_query(const char *store, StoreQuery query, Datum *parameters)
+{
+	return SPI_cursor_open(NULL, store_plan(store, query), parameters, NULL,
+						   true);
+}
+
+/*
+ * Fetch the next rows of a query, of which there are 0 at its end.  They are
+ * in SPI_tuptable, which the caller frees.
+ */
+uint64
+fetch_batch(Portal portal)
+{
+	CHECK_FOR_INTERRUPTS();
+	SPI_cursor_fetch(portal, true, BATCH_SIZE);
+	return SPI_processed;
+}
+
+/*
  * Check that the columns of SPI's latest result have the given types.
  *
  * The tables belong to their owner, who may have altered them.
@@ -276,4 +535,36 @@ check_result_shape(const char *store, int ncolumns, const Oid *types)
 							format_type_be(column->atttypid)),
 					 errhint("Give the store's tables the shape that ekran_create_store() makes.")));
 	}
+}
+
+/*
+ * Values as an array, for queries about many sessions.
+ */
+Datum
+int8_array(const int64 *values, int count)
+{
+	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
+	ArrayType  *array;
+
+	for (int i = 0; i < count; i++)
+		elements[i] = Int64GetDatum(values[i]);
+	array = construct_array(elements, count, INT8OID,
+							sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	pfree(elements);
+	return PointerGetDatum(array);
+}
+
+Datum
+timestamptz_array(const TimestampTz *values, int count)
+{
+	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
+	ArrayType  *array;
+
+	for (int i = 0; i < count; i++)
+		elements[i] = TimestampTzGetDatum(values[i]);
+	array = construct_array(elements, count, TIMESTAMPTZOID,
+							sizeof(TimestampTz), FLOAT8PASSBYVAL,
+							TYPALIGN_DOUBLE);
+	pfree(elements);
+	return PointerGetDatum(array);
 }

@@ -9,10 +9,13 @@
  * sessions, and as the server's own triggers for foreign keys do it:
  *
  * - with the rights of the tables' owner, so that an agent needs none on
- *	 session;
+ *	 session or on derived tables;
  * - under a snapshot that sees what others have committed by now, whatever
  *	 the isolation level, and with a key-share lock on the sessions, so that
  *	 no activity is left without its session by two who don't see each other.
+ *
+ * They also keep the idle-gap index: what they change of it they append, to
+ * table pending, so that nobody who writes waits for anybody else for its sake.
  *
  * The store is that of the table that fired the trigger, never the setting's.
  *
@@ -27,7 +30,7 @@
 #include "compat.h"
 #include "ekran_sessions.h"
 #include "executor/tuptable.h"
-#include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -40,20 +43,35 @@ PG_FUNCTION_INFO_V1(ekran_session_trigger);
 /* Sessions looked up at a time. */
 #define SESSION_BATCH	1000
 
-/* Whom to be again when the work with the owner's rights is done. */
-typedef struct CallerRights
-{
-	Oid			user;
-	int			security_context;
-	int			guc_nest_level;
-} CallerRights;
+/* So many statements on a session's activities, on average, until a fold. */
+#define FOLD_EVERY		32
 
-/* Distinct session ids in ascending order. */
-typedef struct SessionIds
+/* A session that a statement touched, and the range of its moments there. */
+typedef struct Touched
 {
-	int64	   *ids;
+	int64		session_id;		/* the hash key */
+	TimestampTz first;
+	TimestampTz last;
+} Touched;
+
+/* Touched sessions in ascending order of their ids. */
+typedef struct TouchedSessions
+{
 	int			count;
-} SessionIds;
+	int64	   *ids;
+	TimestampTz *first;
+	TimestampTz *last;
+} TouchedSessions;
+
+/* A transition table, row by row. */
+typedef struct TransitionScan
+{
+	Tuplestorestate *rows;
+	int			read_pointer;
+	TupleTableSlot *slot;
+	int			id_column;
+	int			date_column;	/* 0 in a table session */
+} TransitionScan;
 
 /*
  * Check that a trigger function was fired as ekran_create_store() made it.
@@ -118,90 +136,143 @@ check_trigger_call(FunctionCallInfo fcinfo, const char *table,
 	return trigger;
 }
 
-/*
- * Take on the rights of a table's owner: no more row-level security than the
- * owner asked others to have, no lasting changes to the session, and a
- * search_path of which the caller has no part.
- */
-static CallerRights
-become_owner(Relation relation)
-{
-	CallerRights caller;
-
-	GetUserIdAndSecContext(&caller.user, &caller.security_context);
-	SetUserIdAndSecContext(relation->rd_rel->relowner,
-						   caller.security_context |
-						   SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION |
-						   SECURITY_NOFORCE_RLS);
-	caller.guc_nest_level = NewGUCNestLevel();
-	pin_search_path();
-	return caller;
-}
-
-static void
-become_caller(CallerRights caller)
-{
-	AtEOXact_GUC(false, caller.guc_nest_level);
-	SetUserIdAndSecContext(caller.user, caller.security_context);
-}
-
 static HTAB *
-create_id_set(void)
+create_touched(void)
 {
 	HASHCTL		control = {0};
 
 	control.keysize = sizeof(int64);
-	control.entrysize = sizeof(int64);
+	control.entrysize = sizeof(Touched);
 	control.hcxt = CurrentMemoryContext;
-	return hash_create("session ids", 256, &control,
+	return hash_create("touched sessions", 256, &control,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 /*
- * Put the session ids in a transition table into a set, or take them out.
+ * The number of a column that a trigger goes by.
  */
-static void
-apply_transition_table(HTAB *set, HASHACTION action, TriggerData *trigger,
-					   Tuplestorestate *rows)
+static int
+require_column(TriggerData *trigger, const char *name, Oid type)
 {
-	Relation	relation = trigger->tg_relation;
-	TupleDesc	columns = RelationGetDescr(relation);
-	int			column = SPI_fnumber(columns, "session_id");
-	TupleTableSlot *slot;
-	bool		is_first = true;
-	int64		previous = 0;
+	TupleDesc	columns = RelationGetDescr(trigger->tg_relation);
+	int			column = SPI_fnumber(columns, name);
 
-	if (rows == NULL || column <= 0 ||
-		TupleDescAttr(columns, column - 1)->atttypid != INT8OID)
+	if (column <= 0 || TupleDescAttr(columns, column - 1)->atttypid != type)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" on table \"%s\" needs transition tables with a column \"session_id\" of type bigint",
+				 errmsg("trigger \"%s\" on table \"%s\" needs a column \"%s\" of type %s",
 						trigger->tg_trigger->tgname,
-						RelationGetRelationName(relation)),
+						RelationGetRelationName(trigger->tg_relation),
+						name, format_type_be(type)),
+				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+	return column;
+}
+
+static TransitionScan
+begin_transition_scan(TriggerData *trigger, Tuplestorestate *rows,
+					  bool has_dates)
+{
+	TransitionScan scan;
+
+	if (rows == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" on table \"%s\" lacks a transition table",
+						trigger->tg_trigger->tgname,
+						RelationGetRelationName(trigger->tg_relation)),
 				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
 
+	scan.rows = rows;
+	scan.id_column = require_column(trigger, "session_id", INT8OID);
+	scan.date_column = has_dates ?
+		require_column(trigger, "activity_date", TIMESTAMPTZOID) : 0;
+	scan.slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation),
+										 &TTSOpsMinimalTuple);
 	/* Others read the same table, so we need a place in it of our own. */
-	tuplestore_select_read_pointer(rows,
-								   tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND));
+	scan.read_pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
+	tuplestore_select_read_pointer(rows, scan.read_pointer);
 	tuplestore_rescan(rows);
+	return scan;
+}
 
-	slot = MakeSingleTupleTableSlot(columns, &TTSOpsMinimalTuple);
-	while (tuplestore_gettupleslot(rows, true, false, slot))
+/*
+ * Read the next row; false, and the scan ended, if there is none.
+ */
+static bool
+next_transition_row(TransitionScan *scan, Touched *row)
+{
+	bool		isnull;
+
+	CHECK_FOR_INTERRUPTS();
+	tuplestore_select_read_pointer(scan->rows, scan->read_pointer);
+	if (!tuplestore_gettupleslot(scan->rows, true, false, scan->slot))
 	{
-		bool		isnull;
-		int64		id = DatumGetInt64(slot_getattr(slot, column, &isnull));
-
-		CHECK_FOR_INTERRUPTS();
-
-		/* Rows of a session mostly come together. */
-		if (!is_first && id == previous)
-			continue;
-		is_first = false;
-		previous = id;
-		hash_search(set, &id, action, NULL);
+		ExecDropSingleTupleTableSlot(scan->slot);
+		return false;
 	}
-	ExecDropSingleTupleTableSlot(slot);
+	row->session_id = DatumGetInt64(slot_getattr(scan->slot, scan->id_column,
+												 &isnull));
+	row->first = row->last = scan->date_column == 0 ? 0 :
+		DatumGetTimestampTz(slot_getattr(scan->slot, scan->date_column,
+										 &isnull));
+	return true;
+}
+
+static void
+touch(HTAB *touched, const Touched *row)
+{
+	bool		found;
+	Touched    *session = hash_search(touched, &row->session_id, HASH_ENTER,
+									  &found);
+
+	session->first = found ? Min(session->first, row->first) : row->first;
+	session->last = found ? Max(session->last, row->last) : row->last;
+}
+
+/*
+ * The sessions of the rows of a transition table.
+ */
+static HTAB *
+touched_by(TriggerData *trigger, Tuplestorestate *rows, bool has_dates)
+{
+	HTAB	   *touched = create_touched();
+	TransitionScan scan = begin_transition_scan(trigger, rows, has_dates);
+	Touched		row;
+
+	while (next_transition_row(&scan, &row))
+		touch(touched, &row);
+	return touched;
+}
+
+/*
+ * The activities that an UPDATE moved, where from and where to.
+ *
+ * Other columns are none of our business.  Both tables have their rows in the
+ * same order; were it not so, a row taken for unmoved would have its like in
+ * the other table, and the two together move nothing.
+ */
+static void
+touched_by_update(TriggerData *trigger, HTAB **old_touched, HTAB **new_touched)
+{
+	TransitionScan old_scan = begin_transition_scan(trigger, trigger->tg_oldtable, true);
+	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable, true);
+	Touched		old_row;
+	Touched		new_row;
+
+	*old_touched = create_touched();
+	*new_touched = create_touched();
+	while (next_transition_row(&old_scan, &old_row))
+	{
+		if (!next_transition_row(&new_scan, &new_row))
+			elog(ERROR, "transition tables of an update differ in length");
+		if (old_row.session_id == new_row.session_id &&
+			old_row.first == new_row.first)
+			continue;
+		touch(*old_touched, &old_row);
+		touch(*new_touched, &new_row);
+	}
+	if (next_transition_row(&new_scan, &new_row))
+		elog(ERROR, "transition tables of an update differ in length");
 }
 
 static int
@@ -213,87 +284,110 @@ compare_ids(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/*
- * The ids of a set in ascending order: that in which all lock them.
- */
-static SessionIds
-sorted_ids(HTAB *set)
+static int
+compare_touched(const void *a, const void *b)
 {
-	SessionIds	sorted = {0};
-	HASH_SEQ_STATUS status;
-	int64	   *id;
+	int64		left = (*(Touched *const *) a)->session_id;
+	int64		right = (*(Touched *const *) b)->session_id;
 
-	sorted.ids = palloc_extended(hash_get_num_entries(set) * sizeof(int64),
-								 MCXT_ALLOC_HUGE);
-	hash_seq_init(&status, set);
-	while ((id = hash_seq_search(&status)) != NULL)
-		sorted.ids[sorted.count++] = *id;
-	qsort(sorted.ids, sorted.count, sizeof(int64), compare_ids);
-	return sorted;
+	return (left > right) - (left < right);
 }
 
 /*
- * Run a query about a batch of sessions, or about all with none given.
+ * Touched sessions in the order of their ids, in which all lock them.
+ */
+static TouchedSessions
+sorted_sessions(HTAB *touched)
+{
+	TouchedSessions sessions = {0};
+	long		count = hash_get_num_entries(touched);
+	Touched   **entries;
+	HASH_SEQ_STATUS status;
+	Touched    *entry;
+
+	entries = palloc_extended(Max(count, 1) * sizeof(Touched *), MCXT_ALLOC_HUGE);
+	sessions.ids = palloc_extended(Max(count, 1) * sizeof(int64), MCXT_ALLOC_HUGE);
+	sessions.first = palloc_extended(Max(count, 1) * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+	sessions.last = palloc_extended(Max(count, 1) * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+
+	hash_seq_init(&status, touched);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		entries[sessions.count++] = entry;
+	qsort(entries, sessions.count, sizeof(Touched *), compare_touched);
+	for (int i = 0; i < sessions.count; i++)
+	{
+		sessions.ids[i] = entries[i]->session_id;
+		sessions.first[i] = entries[i]->first;
+		sessions.last[i] = entries[i]->last;
+	}
+	pfree(entries);
+	return sessions;
+}
+
+/*
+ * Run a query with the rights at hand, parameters never null.
  *
- * It sees what others have committed by now.  Where the transaction's own
- * snapshot is older, a row to be changed that the snapshot doesn't see is a
- * serialization failure.
+ * It sees what others have committed by now, whatever the isolation level.
+ * With is_checked, a row to be changed that the transaction's own snapshot
+ * doesn't see is a serialization failure.
  */
 static void
-run_query(const char *store, StoreQuery query, int expected_result,
-		  const int64 *ids, int count)
+run_query(const char *store, StoreQuery query, Datum *parameters,
+		  bool is_checked)
 {
 	Snapshot	snapshot = InvalidSnapshot;
 	Snapshot	crosscheck = InvalidSnapshot;
-	ArrayType  *array = NULL;
-	Datum		parameters[1] = {0};
 	int			result;
-
-	if (ids != NULL)
-	{
-		Datum	   *elements = palloc(count * sizeof(Datum));
-
-		for (int i = 0; i < count; i++)
-			elements[i] = Int64GetDatum(ids[i]);
-		array = construct_array(elements, count, INT8OID,
-								sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-		pfree(elements);
-		parameters[0] = PointerGetDatum(array);
-	}
 
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
 		snapshot = GetLatestSnapshot();
-		crosscheck = GetTransactionSnapshot();
+		if (is_checked)
+			crosscheck = GetTransactionSnapshot();
 	}
 	result = SPI_execute_snapshot(store_plan(store, query), parameters, NULL,
 								  snapshot, crosscheck, false, true, 0);
-	if (result != expected_result)
+	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
-	if (array != NULL)
-		pfree(array);
+}
+
+static void
+run_session_query(const char *store, StoreQuery query, const int64 *ids,
+				  int count)
+{
+	Datum		parameters[] = {int8_array(ids, count)};
+
+	run_query(store, query, parameters, query == QUERY_DELETE_ACTIVITIES);
+	pfree(DatumGetPointer(parameters[0]));
 }
 
 /*
- * Refuse activities of sessions that don't exist; lock those that do.
+ * Has the store of a table an index to keep?  One of version 1.0 has none until
+ * ekran_create_store() completes it.
+ */
+static bool
+has_index(Relation relation)
+{
+	Oid			schema = RelationGetNamespace(relation);
+
+	return OidIsValid(get_relname_relid("session_idle", schema)) &&
+		OidIsValid(get_relname_relid("pending", schema));
+}
+
+/*
+ * Lock sessions; refuse activities of those that don't exist.
  */
 static void
 check_sessions_exist(Relation activity, const char *store,
-					 const int64 *ids, int count)
+					   const int64 *ids, int count)
 {
 	int			found;
 	int64	   *found_ids;
 
-	run_query(store, QUERY_LOCK_SESSIONS, SPI_OK_SELECT, ids, count);
+	run_session_query(store, QUERY_LOCK_SESSIONS, ids, count);
 	found = (int) SPI_processed;
-	if (found == count)
-	{
-		SPI_freetuptable(SPI_tuptable);
-		return;
-	}
-
 	found_ids = palloc(Max(found, 1) * sizeof(int64));
 	for (int i = 0; i < found; i++)
 	{
@@ -321,6 +415,66 @@ check_sessions_exist(Relation activity, const char *store,
 }
 
 /*
+ * Append to pending what moments of a batch of sessions have changed.
+ *
+ * For new activities, lock their sessions in the same go, and refuse those of
+ * sessions that don't exist.
+ */
+static void
+add_pending(Relation activity, const char *store, StoreQuery query,
+			const TouchedSessions *sessions, int from, int count)
+{
+	Datum		parameters[] = {
+		int8_array(sessions->ids + from, count),
+		timestamptz_array(sessions->first + from, count),
+		timestamptz_array(sessions->last + from, count)
+	};
+
+	run_query(store, query, parameters, false);
+	if (query == QUERY_LOCK_SESSIONS_ADD_PENDING &&
+		SPI_processed < (uint64) count)
+		check_sessions_exist(activity, store, sessions->ids + from, count);
+	for (size_t i = 0; i < lengthof(parameters); i++)
+		pfree(DatumGetPointer(parameters[i]));
+}
+
+/*
+ * Note where activities came or went; check the sessions of those that came.
+ */
+static void
+note_activities(Relation activity, const char *store, HTAB *touched,
+				bool are_new)
+{
+	TouchedSessions sessions = sorted_sessions(touched);
+
+	if (!has_index(activity))
+	{
+		for (int i = 0; are_new && i < sessions.count; i += SESSION_BATCH)
+			check_sessions_exist(activity, store, sessions.ids + i,
+								 Min(SESSION_BATCH, sessions.count - i));
+		return;
+	}
+
+	for (int i = 0; i < sessions.count; i += SESSION_BATCH)
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_pending(activity, store,
+					are_new ? QUERY_LOCK_SESSIONS_ADD_PENDING : QUERY_ADD_PENDING,
+					&sessions, i, Min(SESSION_BATCH, sessions.count - i));
+	}
+
+	/*
+	 * Now and then, fold what is pending: by chance, for to count it would
+	 * take longer than to add to it.  In other isolation levels a fold could
+	 * fail, or show the transaction what its snapshot doesn't.
+	 */
+	if (are_new && !IsolationUsesXactSnapshot())
+		for (int i = 0; i < sessions.count; i++)
+			if (random_below(FOLD_EVERY) == 0)
+				(void) fold_session(store, sessions.ids[i], FOLD_PENDING);
+}
+
+/*
  * Refuse to leave activities whose session went away under them.
  */
 static void
@@ -330,7 +484,7 @@ check_no_activity_of(Relation session, const char *store,
 	bool		isnull;
 	int64		id;
 
-	run_query(store, QUERY_ANY_ACTIVITY_OF, SPI_OK_SELECT, ids, count);
+	run_session_query(store, QUERY_ANY_ACTIVITY_OF, ids, count);
 	if (SPI_processed == 0)
 		return;
 
@@ -349,7 +503,7 @@ check_no_activity_of(Relation session, const char *store,
 static void
 check_no_activity(Relation session, const char *store)
 {
-	run_query(store, QUERY_ANY_ACTIVITY, SPI_OK_SELECT, NULL, 0);
+	run_query(store, QUERY_ANY_ACTIVITY, NULL, false);
 	if (SPI_processed > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -361,33 +515,56 @@ check_no_activity(Relation session, const char *store)
 }
 
 /*
+ * Forget the derived rows of sessions that are no more.
+ *
+ * Those that a fold holds in this moment stay: all of them is pending then, so
+ * that they say nothing of a new session with that id, and the next refresh
+ * finds and deletes them.
+ */
+static void
+forget_sessions(const char *store, const int64 *ids, int count)
+{
+	run_session_query(store, QUERY_DELETE_PENDING, ids, count);
+	run_session_query(store, QUERY_DELETE_IDLE, ids, count);
+	if (SPI_processed < (uint64) count)
+		run_session_query(store, QUERY_ADD_PENDING_OF_IDLE, ids, count);
+}
+
+/*
  * ekran_activity_trigger() returns trigger
  *
- * After INSERT and UPDATE of activity: 23503 if a session doesn't exist.
+ * After every statement on activity: appends to pending where activities came
+ * or went.  23503 if a session of theirs doesn't exist.
  */
 Datum
 ekran_activity_trigger(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = check_trigger_call(fcinfo, "activity", "session");
+	TriggerEvent event = trigger->tg_event;
 	Relation	activity = trigger->tg_relation;
-	CallerRights caller;
 	const char *store;
-	HTAB	   *set;
-	SessionIds	sessions;
+	HTAB	   *came = NULL;
+	HTAB	   *went = NULL;
+	CallerRights caller;
 
 	SPI_connect();
 	store = get_namespace_name(RelationGetNamespace(activity));
-	set = create_id_set();
-	apply_transition_table(set, HASH_ENTER, trigger, trigger->tg_newtable);
-	sessions = sorted_ids(set);
+	if (TRIGGER_FIRED_BY_INSERT(event))
+		came = touched_by(trigger, trigger->tg_newtable, true);
+	else if (TRIGGER_FIRED_BY_UPDATE(event) && !has_index(activity))
+		came = touched_by(trigger, trigger->tg_newtable, true);
+	else if (TRIGGER_FIRED_BY_UPDATE(event))
+		touched_by_update(trigger, &went, &came);
+	else if (TRIGGER_FIRED_BY_DELETE(event))
+		went = touched_by(trigger, trigger->tg_oldtable, true);
 
 	caller = become_owner(activity);
-	for (int i = 0; i < sessions.count; i += SESSION_BATCH)
-	{
-		CHECK_FOR_INTERRUPTS();
-		check_sessions_exist(activity, store, sessions.ids + i,
-							 Min(SESSION_BATCH, sessions.count - i));
-	}
+	if (TRIGGER_FIRED_BY_TRUNCATE(event) && has_index(activity))
+		run_query(store, QUERY_ALL_PENDING, NULL, false);
+	if (went != NULL)
+		note_activities(activity, store, went, false);
+	if (came != NULL)
+		note_activities(activity, store, came, true);
 	become_caller(caller);
 
 	SPI_finish();
@@ -395,44 +572,78 @@ ekran_activity_trigger(PG_FUNCTION_ARGS)
 }
 
 /*
+ * The sessions of one transition table that the other doesn't have.
+ */
+static TouchedSessions
+sessions_without(TriggerData *trigger, Tuplestorestate *rows,
+				 Tuplestorestate *other_rows)
+{
+	HTAB	   *touched = touched_by(trigger, rows, false);
+
+	if (other_rows != NULL)
+	{
+		TransitionScan scan = begin_transition_scan(trigger, other_rows, false);
+		Touched		row;
+
+		while (next_transition_row(&scan, &row))
+			(void) hash_search(touched, &row.session_id, HASH_REMOVE, NULL);
+	}
+	return sorted_sessions(touched);
+}
+
+/*
  * ekran_session_trigger() returns trigger
  *
- * After DELETE of sessions: deletes their activities.  After UPDATE: 23503 if
- * activities refer to a session_id that is no more.  After TRUNCATE: 0A000 if
- * activities are left.
+ * After every statement on session.  New sessions get their row of the index;
+ * of those that went, the activities and derived rows are deleted.  23503 if
+ * activities refer to a session_id that an UPDATE has changed, 0A000 if a
+ * TRUNCATE would leave activities.
  */
 Datum
 ekran_session_trigger(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = check_trigger_call(fcinfo, "session", "activity");
+	TriggerEvent event = trigger->tg_event;
 	Relation	session = trigger->tg_relation;
-	CallerRights caller;
 	const char *store;
-	HTAB	   *set;
-	SessionIds	sessions;
+	TouchedSessions came = {0};
+	TouchedSessions went = {0};
+	CallerRights caller;
 
 	SPI_connect();
 	store = get_namespace_name(RelationGetNamespace(session));
-	set = create_id_set();
-	if (!TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		apply_transition_table(set, HASH_ENTER, trigger, trigger->tg_oldtable);
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		apply_transition_table(set, HASH_REMOVE, trigger, trigger->tg_newtable);
-	sessions = sorted_ids(set);
+	if (TRIGGER_FIRED_BY_INSERT(event) || TRIGGER_FIRED_BY_UPDATE(event))
+		came = sessions_without(trigger, trigger->tg_newtable,
+								trigger->tg_oldtable);
+	if (TRIGGER_FIRED_BY_DELETE(event) || TRIGGER_FIRED_BY_UPDATE(event))
+		went = sessions_without(trigger, trigger->tg_oldtable,
+								trigger->tg_newtable);
 
 	caller = become_owner(session);
-	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		check_no_activity(session, store);
-	for (int i = 0; i < sessions.count; i += SESSION_BATCH)
+	if (TRIGGER_FIRED_BY_TRUNCATE(event))
 	{
-		const int64 *ids = sessions.ids + i;
-		int			count = Min(SESSION_BATCH, sessions.count - i);
+		check_no_activity(session, store);
+		if (has_index(session))
+			run_query(store, QUERY_ALL_PENDING, NULL, false);
+	}
+	for (int i = 0; i < went.count; i += SESSION_BATCH)
+	{
+		const int64 *ids = went.ids + i;
+		int			count = Min(SESSION_BATCH, went.count - i);
 
 		CHECK_FOR_INTERRUPTS();
-		if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
-			run_query(store, QUERY_DELETE_ACTIVITIES, SPI_OK_DELETE, ids, count);
+		if (TRIGGER_FIRED_BY_DELETE(event))
+			run_session_query(store, QUERY_DELETE_ACTIVITIES, ids, count);
 		else
 			check_no_activity_of(session, store, ids, count);
+		if (has_index(session))
+			forget_sessions(store, ids, count);
+	}
+	for (int i = 0; has_index(session) && i < came.count; i += SESSION_BATCH)
+	{
+		CHECK_FOR_INTERRUPTS();
+		run_session_query(store, QUERY_ADD_IDLE, came.ids + i,
+						  Min(SESSION_BATCH, came.count - i));
 	}
 	become_caller(caller);
 

@@ -55,30 +55,54 @@ contains_moment(const ClipBounds *bounds, TimestampTz moment)
 }
 
 /*
- * Begin to measure a session by the settings in force.
+ * What of a gap between two consecutive moments is idle time by the settings
+ * in force, in microseconds.
+ *
+ * Rule: rules.md, Idle time.
  */
+int64
+idle_part(int64 gap)
+{
+	int64		threshold = ekran_idle_threshold * USECS_PER_SEC;
+
+	if (gap <= threshold)
+		return 0;
+	return ekran_idle_policy == IDLE_POLICY_WHOLE ? gap : gap - threshold;
+}
+
+/*
+ * The time from one moment of a session to a later one, in microseconds.
+ *
+ * Errors: 22008 if an interval can't hold it.  No gap, and no sum of gaps, in
+ * between is longer, so that nothing else can overflow.
+ */
+int64
+elapsed(int64 session_id, TimestampTz first, TimestampTz last)
+{
+	int64		result;
+
+	if (pg_sub_s64_overflow(last, first, &result))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("duration of session " INT64_FORMAT " is out of range",
+						session_id),
+				 errdetail("An interval holds some 292 000 years."),
+				 errhint("Correct the session's login_date and logout_date, or choose a narrower window.")));
+	return result;
+}
+
 void
-begin_measure(Measure *measure, int64 session_id)
+begin_measure(Measure *measure)
 {
 	memset(measure, 0, sizeof(*measure));
-	measure->session_id = session_id;
-	measure->threshold = ekran_idle_threshold * USECS_PER_SEC;
-	measure->policy = ekran_idle_policy;
 }
 
 /*
  * Add the next moment, which must not be earlier than the one before.
- *
- * Errors: 22008 if the session's duration exceeds what an interval holds,
- * some 292 000 years.
- * Rule: rules.md, Idle time.
  */
 void
-add_moment(Measure *measure, TimestampTz moment)
+add_moment(Measure *measure, int64 session_id, TimestampTz moment)
 {
-	int64		since_first;
-	int64		gap;
-
 	if (!measure->has_moment)
 	{
 		measure->has_moment = true;
@@ -87,28 +111,7 @@ add_moment(Measure *measure, TimestampTz moment)
 	}
 
 	Assert(moment >= measure->last);
-
-	/* No gap, and no sum of gaps, is longer than what has passed by now. */
-	if (pg_sub_s64_overflow(moment, measure->first, &since_first))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("duration of session " INT64_FORMAT " is out of range",
-						measure->session_id),
-				 errdetail("An interval holds some 292 000 years."),
-				 errhint("Correct the session's login_date and logout_date, or choose a narrower window.")));
-
-	gap = moment - measure->last;
-	if (gap > measure->threshold)
-		measure->idle += measure->policy == IDLE_POLICY_WHOLE ?
-			gap : gap - measure->threshold;
+	measure->duration = elapsed(session_id, measure->first, moment);
+	measure->idle += idle_part(moment - measure->last);
 	measure->last = moment;
-}
-
-/*
- * Rule: rules.md, Duration.  Zero where no moment is left.
- */
-int64
-measured_duration(const Measure *measure)
-{
-	return measure->has_moment ? measure->last - measure->first : 0;
 }

@@ -1,0 +1,244 @@
+-- The idle-gap index in every state: what is returned equals the independent
+-- reading, folded or not, and ekran_check() finds nothing.
+\set ECHO none
+\i test/helpers.sql
+\i test/independent_reading.sql
+\i test/random_store.sql
+\set ECHO all
+SELECT ekran_create_store('states');
+SET ekran_sessions.store = 'states';
+SET search_path = states, public;
+
+-- Compares 24 windows by thresholds below, at and above what the index leaves
+-- out, and says whether anything was pending.
+CREATE FUNCTION testing.compare(state text, OUT state_ text, OUT pending text,
+	OUT windows numeric, OUT different numeric, OUT checked bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+	result record;
+	sessions_pending float8;
+	threshold text;
+	policy text;
+BEGIN
+	state_ := state;
+	SELECT count(DISTINCT p.session_id)::float8 / nullif(count(DISTINCT s.session_id), 0)
+	INTO sessions_pending
+	FROM session s LEFT JOIN pending p USING (session_id);
+	-- the insert trigger folds by chance, so more can't be said
+	pending := CASE WHEN sessions_pending = 0 THEN 'none' ELSE 'some' END;
+	windows := 0;
+	different := 0;
+	FOR threshold, policy IN VALUES ('15min', 'whole'), ('61s', 'excess'),
+			('60s', 'whole'), ('59s', 'whole') LOOP
+		PERFORM set_config('ekran_sessions.idle_threshold', threshold, true);
+		PERFORM set_config('ekran_sessions.idle_policy', policy, true);
+		SELECT * INTO result FROM testing.compare_random_windows(6);
+		windows := windows + result.compared;
+		different := different + result.different;
+	END LOOP;
+	SELECT count(*) INTO checked FROM ekran_check();
+END
+$$;
+
+-- Folds the sessions with even ids: the others' pending rows are set aside.
+CREATE FUNCTION testing.fold_even() RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+	folded bigint;
+BEGIN
+	CREATE TEMPORARY TABLE aside AS SELECT * FROM pending WHERE session_id % 2 <> 0;
+	DELETE FROM pending WHERE session_id % 2 <> 0;
+	folded := ekran_refresh();
+	INSERT INTO pending SELECT * FROM aside;
+	DROP TABLE aside;
+	RETURN folded;
+END
+$$;
+
+-- Random changes: activities among and around those that are there.
+CREATE FUNCTION testing.insert_some(part float8) RETURNS bigint
+LANGUAGE sql AS $$
+	WITH inserted AS (
+		INSERT INTO activity (session_id, activity_date)
+		SELECT session_id, CASE WHEN random() < 0.5 THEN testing.random_moment()
+			ELSE login_date + trunc(random() * 300) * interval '1 minute' END
+		FROM session, generate_series(1, 5) WHERE random() < part RETURNING 1)
+	SELECT count(*) FROM inserted
+$$;
+
+SELECT testing.fill_random_store(0.5);
+DELETE FROM pending;
+INSERT INTO pending SELECT session_id, '-infinity', 'infinity' FROM session;
+UPDATE session_idle SET gap_start = '{-infinity}', gap_end = '{infinity}';
+SELECT * FROM testing.compare('never folded');
+SELECT testing.fold_even() > 20 AS folded;
+SELECT * FROM testing.compare('folded halfway');
+SELECT ekran_refresh() > 20 AS folded;
+SELECT * FROM testing.compare('all folded');
+SELECT ekran_refresh();
+
+SELECT testing.insert_some(0.1) > 0 AS inserted;
+SELECT * FROM testing.compare('after inserts');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('inserts folded');
+
+-- late rows: before all that is there, amid, and in the minute around moments
+INSERT INTO activity (session_id, activity_date)
+SELECT session_id, login_date - interval '2 minutes' FROM session WHERE session_id % 3 = 0;
+INSERT INTO activity (session_id, activity_date)
+SELECT session_id, activity_date + interval '1 us' FROM activity WHERE activity_id % 7 = 0;
+INSERT INTO activity (session_id, activity_date)
+SELECT session_id, activity_date + interval '60 seconds' FROM activity WHERE activity_id % 11 = 0;
+SELECT * FROM testing.compare('after late rows');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('late rows folded');
+
+UPDATE activity SET activity_date = activity_date - interval '7 minutes' WHERE activity_id % 5 = 0;
+UPDATE activity SET session_id = (SELECT max(session_id) FROM session) WHERE activity_id % 13 = 0;
+UPDATE activity SET title = 'a new title';
+SELECT * FROM testing.compare('after updates');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('updates folded');
+-- what moves no activity leaves nothing pending
+UPDATE activity SET title = 'another', activity_date = activity_date;
+SELECT count(*) FROM pending;
+
+DELETE FROM activity WHERE activity_id % 4 = 0;
+SELECT * FROM testing.compare('after deletes');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('deletes folded');
+DELETE FROM activity WHERE session_id IN (SELECT session_id FROM session ORDER BY session_id LIMIT 20);
+SELECT * FROM testing.compare('some emptied');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('empty ones folded');
+
+-- logins and logouts change no gap
+UPDATE session SET logout_date = login_date + interval '3 hours' WHERE logout_date IS NULL;
+UPDATE session SET logout_date = NULL WHERE session_id % 3 = 0;
+UPDATE session SET login_date = login_date - interval '30 minutes' WHERE session_id % 2 = 0;
+UPDATE session SET login_date = login_date + interval '10 minutes' WHERE logout_date IS NULL;
+SELECT count(*) FROM pending;
+SELECT * FROM testing.compare('logins and logouts');
+
+-- inserts in a transaction of another isolation level, partly rolled back
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT testing.insert_some(0.2) > 0 AS inserted;
+SAVEPOINT s;
+SELECT testing.insert_some(0.2) > 0 AS inserted;
+DELETE FROM activity WHERE activity_id % 3 = 0;
+ROLLBACK TO s;
+SELECT * FROM testing.compare('in a serializable transaction');
+SELECT ekran_refresh();
+SELECT message FROM testing.failure('SELECT ekran_rebuild()');
+COMMIT;
+SELECT * FROM testing.compare('after it');
+-- folded and rolled back
+BEGIN;
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('folded in a transaction');
+SELECT testing.insert_some(0.2) > 0 AS inserted;
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('and again');
+ROLLBACK;
+SELECT * FROM testing.compare('rolled back');
+
+-- upserts
+INSERT INTO activity (session_id, activity_date, activity_id)
+SELECT session_id, activity_date, activity_id FROM activity
+ON CONFLICT (session_id, activity_date, activity_id) DO UPDATE SET activity_date = excluded.activity_date + interval '90 seconds';
+SELECT * FROM testing.compare('after upserts');
+
+DELETE FROM session WHERE session_id % 4 = 1;
+SELECT * FROM testing.compare('after session deletes');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT count(*) FROM session_idle i WHERE NOT EXISTS (SELECT FROM session s WHERE s.session_id = i.session_id);
+SELECT * FROM testing.compare('session deletes folded');
+-- ids that come again, and ids that change
+INSERT INTO session (session_id, login_date) SELECT 1000 + i, testing.random_moment() FROM generate_series(1, 5) i;
+DELETE FROM session WHERE session_id = 1001;
+INSERT INTO session (session_id, login_date) VALUES (1001, testing.at('08:00'));
+UPDATE session SET session_id = 1999 WHERE session_id = 1002;
+SELECT testing.insert_some(0.2) > 0 AS inserted;
+SELECT * FROM testing.compare('ids come again');
+
+SELECT ekran_rebuild() = (SELECT count(*) FROM session) AS rebuilt;
+SELECT count(*) FROM pending;
+SELECT * FROM testing.compare('rebuilt');
+
+TRUNCATE activity;
+SELECT * FROM testing.compare('activity truncated');
+SELECT testing.insert_some(0.5) > 0 AS inserted;
+SELECT * FROM testing.compare('and filled again');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('and folded');
+TRUNCATE session, activity;
+SELECT * FROM testing.compare('all truncated');
+SELECT testing.fill_random_store(0.25);
+SELECT * FROM testing.compare('and all filled again');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('and all folded');
+SELECT count(*) = (SELECT count(*) FROM session) AS one_row_a_session FROM session_idle;
+
+-- The index is what is read: wrong gaps show in the figures, ekran_check() finds
+-- them, and a threshold that the index can't answer for doesn't read them.
+TRUNCATE session, activity;
+SELECT ekran_refresh();
+SELECT testing.add_session(1, '08:00', '09:30', '08:01', '08:10', '08:40', '09:05');
+SELECT testing.add_session(2, '08:00', '09:30');
+SELECT ekran_refresh() <= 1 AS folded;
+SELECT * FROM session_idle ORDER BY 1;
+SELECT session_id, idle_time FROM ekran_sessions();
+UPDATE session_idle SET gap_start = array_remove(gap_start, testing.at('08:40')),
+	gap_end = array_remove(gap_end, testing.at('09:05')) WHERE session_id = 1;
+SELECT session_id, idle_time FROM ekran_sessions();
+SET ekran_sessions.idle_threshold = '59s';
+SELECT session_id, idle_time FROM ekran_sessions();
+RESET ekran_sessions.idle_threshold;
+SELECT * FROM ekran_check();
+-- what can't be gaps is not believed
+UPDATE session_idle SET gap_start = '{}' WHERE session_id = 1;
+SELECT * FROM ekran_check();
+SELECT session_id, idle_time FROM ekran_sessions();
+UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1;
+SELECT session_id, idle_time FROM ekran_sessions();
+-- without a row, raw activities are read
+DELETE FROM session_idle WHERE session_id = 2;
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+-- what triggers did not see
+SET session_replication_role = replica;
+INSERT INTO session (session_id, login_date) VALUES (3, testing.at('08:00'));
+INSERT INTO activity (session_id, activity_date) VALUES (1, testing.at('08:25')), (3, testing.at('09:00')), (99, testing.at('09:00'));
+RESET session_replication_role;
+SELECT * FROM ekran_check();
+SELECT ekran_rebuild();
+SELECT * FROM ekran_check();
+SELECT session_id, idle_time FROM ekran_sessions();
+DELETE FROM activity WHERE session_id = 99;
+SELECT * FROM ekran_check();
+
+-- A store of version 1.0 gets the index; until then it works without.
+DROP TABLE session_idle, pending;
+DROP TRIGGER ekran_insert ON session;
+DROP TRIGGER ekran_delete ON activity;
+DROP TRIGGER ekran_truncate ON activity;
+DROP TRIGGER ekran_update ON activity;
+CREATE TRIGGER ekran_update AFTER UPDATE ON activity REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_trigger();
+INSERT INTO session (session_id, login_date) VALUES (4, testing.at('08:00'));
+INSERT INTO activity (session_id, activity_date) VALUES (4, testing.at('08:20'));
+UPDATE activity SET activity_date = testing.at('08:30') WHERE session_id = 4;
+SELECT code, message FROM testing.failure('UPDATE activity SET session_id = 77 WHERE session_id = 4');
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT * FROM testing.failure('SELECT ekran_refresh()') \gx
+SELECT ekran_create_store('states');
+SELECT * FROM ekran_check();
+SELECT count(*) FROM session_idle;
+SELECT session_id, idle_time FROM ekran_sessions();
+INSERT INTO activity (session_id, activity_date) VALUES (4, testing.at('08:15'));
+DELETE FROM activity WHERE session_id = 4 AND activity_date = testing.at('08:30');
+SELECT session_id, idle_time FROM ekran_sessions() WHERE session_id = 4;
+SELECT * FROM ekran_check();
+
+DROP FUNCTION testing.compare, testing.fold_even, testing.insert_some;
+RESET search_path;
+DROP SCHEMA states CASCADE;
