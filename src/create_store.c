@@ -168,7 +168,8 @@ static const StorePart store_indexes[] = {
 	{"session", "session_tstzrange_idx",
 		"USING gist (tstzrange(login_date, logout_date))",
 	"Finds the sessions that ran at a moment."},
-	{"pending", "pending_session_id_idx", "USING btree (session_id)",
+	{"pending", "pending_session_id_first_moment_idx",
+		"USING btree (session_id, first_moment)",
 	"Finds what is pending for a session."},
 };
 

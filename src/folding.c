@@ -31,7 +31,14 @@ PG_FUNCTION_INFO_V1(ekran_refresh);
 PG_FUNCTION_INFO_V1(ekran_check);
 PG_FUNCTION_INFO_V1(ekran_rebuild);
 
+/* Pending rows that one fold takes; what is left stays pending. */
+#define PENDING_AT_A_TIME	10000
+
 static const Range whole_timeline = {DT_NOBEGIN, DT_NOEND};
+
+static const Oid pending_column_types[] = {
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID
+};
 
 /* The pending rows of a session: what they cover, and where they are. */
 typedef struct PendingRows
@@ -53,25 +60,30 @@ write_query(const char *store, StoreQuery query, Datum *parameters)
 }
 
 static PendingRows
-read_pending(const char *store, int64 session_id)
+read_pending(const char *store, int64 session_id, int64 limit)
 {
-	Datum		parameters[] = {int8_array(&session_id, 1)};
+	Datum		parameters[] = {
+		Int64GetDatum(session_id),
+		Int64GetDatum(limit)
+	};
 	PendingRows pending = {0};
 
-	read_query(store, QUERY_PENDING, parameters);
+	read_query(store, QUERY_PENDING_OF_SESSION, parameters);
+	check_result_shape(store, lengthof(pending_column_types),
+					   pending_column_types);
 	pending.count = (int) SPI_processed;
 	pending.places = palloc(Max(pending.count, 1) * sizeof(Datum));
 	for (int i = 0; i < pending.count; i++)
 	{
-		Datum		values[4];
-		bool		nulls[4];
+		Datum		values[lengthof(pending_column_types)];
+		bool		nulls[lengthof(pending_column_types)];
 
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
 						  values, nulls);
-		add_range(&pending.ranges, DatumGetTimestampTz(values[1]),
-				  DatumGetTimestampTz(values[2]));
+		add_range(&pending.ranges, DatumGetTimestampTz(values[0]),
+				  DatumGetTimestampTz(values[1]));
 		/* Stays where it is until the caller's memory context goes. */
-		pending.places[i] = values[3];
+		pending.places[i] = values[2];
 	}
 	return pending;
 }
@@ -134,7 +146,7 @@ fold_locked_session(const char *store, int64 session_id, FoldMode mode)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 
-	pending = read_pending(store, session_id);
+	pending = read_pending(store, session_id, PENDING_AT_A_TIME);
 	if (mode == FOLD_PENDING && pending.count == 0)
 	{
 		PopActiveSnapshot();
@@ -385,7 +397,7 @@ check_session(const char *store, int64 session_id, const Datum *gaps_columns,
 						  "row in session_idle does not hold gaps");
 		return;
 	}
-	pending = read_pending(store, session_id);
+	pending = read_pending(store, session_id, PG_INT64_MAX);
 	stored = exact_gaps(store, session_id, &stored, &pending.ranges);
 	raw = raw_gaps(store, session_id);
 	if (!equal_gaps(&stored, &raw))

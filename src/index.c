@@ -16,6 +16,12 @@
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 
+/*
+ * Ranges as near as this are read as one: to read the activities in between
+ * takes less time than another query.
+ */
+#define NEARBY	(USECS_PER_HOUR)
+
 static const Oid timestamptz_type = TIMESTAMPTZOID;
 
 bool
@@ -64,7 +70,8 @@ add_range(Ranges *ranges, TimestampTz first, TimestampTz last)
 	{
 		previous = &ranges->ranges[ranges->count - 1];
 		Assert(previous->first <= first);
-		if (first <= previous->last)
+		if (previous->last == DT_NOEND ||
+			first <= previous->last + NEARBY)
 		{
 			previous->last = Max(previous->last, last);
 			return;

@@ -40,7 +40,7 @@ static const Oid page_column_types[NUM_PAGE_COLUMNS] = {
 static const Oid timestamptz_type = TIMESTAMPTZOID;
 
 static const Oid pending_column_types[] = {
-	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID
 };
 
 /* A session of a page on its way to be measured. */
@@ -151,6 +151,21 @@ load_session(PageSession *session, const Datum *values, const bool *nulls)
 }
 
 /*
+ * Rule: rules.md, Order.
+ */
+static int
+compare_places(const void *a, const void *b)
+{
+	const PageSession *left = a;
+	const PageSession *right = b;
+
+	if (left->span.login != right->span.login)
+		return left->span.login < right->span.login ? -1 : 1;
+	return (left->session_id > right->session_id) -
+		(left->session_id < right->session_id);
+}
+
+/*
  * Take the sessions of a page from SPI_tuptable.
  */
 static SessionPage
@@ -170,6 +185,7 @@ load_page(const char *store)
 						  values, nulls);
 		load_session(&page.sessions[i], values, nulls);
 	}
+	qsort(page.sessions, page.count, sizeof(PageSession), compare_places);
 	return page;
 }
 
@@ -188,11 +204,17 @@ compare_session_ids(const void *a, const void *b)
 static void
 load_pending(const char *store, SessionPage *page)
 {
-	PageSession **sessions = palloc(Max(page->count, 1) * sizeof(PageSession *));
-	int64	   *ids = palloc(Max(page->count, 1) * sizeof(int64));
+	PageSession **sessions;
+	int64	   *ids;
 	Datum		parameters[1];
 	int			next = 0;
 
+	read_query(store, QUERY_ANY_PENDING, NULL);
+	if (SPI_processed == 0)
+		return;
+
+	sessions = palloc(page->count * sizeof(PageSession *));
+	ids = palloc(page->count * sizeof(int64));
 	for (int i = 0; i < page->count; i++)
 		sessions[i] = &page->sessions[i];
 	qsort(sessions, page->count, sizeof(PageSession *), compare_session_ids);
@@ -271,21 +293,35 @@ probe_activities(const char *store, StoreQuery query, PageSession **sessions,
 {
 	int64	   *ids;
 	TimestampTz *moments;
-	Datum		parameters[2];
+	TimestampTz *limits;
+	Datum		parameters[3];
 
 	if (count == 0)
 		return;
 
 	ids = palloc(count * sizeof(int64));
 	moments = palloc(count * sizeof(TimestampTz));
+	limits = palloc(count * sizeof(TimestampTz));
 	for (int i = 0; i < count; i++)
 	{
+		const ClipBounds *bounds = &sessions[i]->bounds;
+
 		ids[i] = sessions[i]->session_id;
-		moments[i] = query == QUERY_FIRST_ACTIVITIES ?
-			sessions[i]->bounds.first : sessions[i]->bounds.last;
+		/* Were it further off, there would be a gap to tell it. */
+		if (query == QUERY_FIRST_ACTIVITIES)
+		{
+			moments[i] = bounds->first;
+			limits[i] = bounds->first + MINIMUM_GAP;
+		}
+		else
+		{
+			moments[i] = bounds->last;
+			limits[i] = bounds->last - MINIMUM_GAP;
+		}
 	}
 	parameters[0] = int8_array(ids, count);
 	parameters[1] = timestamptz_array(moments, count);
+	parameters[2] = timestamptz_array(limits, count);
 	read_query(store, query, parameters);
 	check_result_shape(store, 1, &timestamptz_type);
 	Assert(SPI_processed == (uint64) count);
@@ -306,6 +342,7 @@ probe_activities(const char *store, StoreQuery query, PageSession **sessions,
 	SPI_freetuptable(SPI_tuptable);
 	pfree(ids);
 	pfree(moments);
+	pfree(limits);
 }
 
 /*

@@ -68,7 +68,10 @@
 	" AND a.activity_date OPERATOR(pg_catalog.>=) " session ".login_date" \
 	" ORDER BY a.activity_date DESC LIMIT 1)"
 
-/* The sessions of a page; columns and order as in reading.c. */
+/*
+ * The sessions of a page, columns as in reading.c.  In no order: to sort them
+ * there, without their columns, is quicker.
+ */
 #define PAGE_OF(across, within, limits, finish_and_gaps, index) \
 	"SELECT p.session_id, p.client_guid, c.client_name, p.user_id, u.user_name," \
 	" p.login_date, p.logout_date, " finish_and_gaps \
@@ -78,8 +81,7 @@
 	"   ON c.client_guid OPERATOR(pg_catalog.=) p.client_guid" \
 	" LEFT JOIN @store@.app_user u" \
 	"   ON u.user_id OPERATOR(pg_catalog.=) p.user_id" \
-	index \
-	" ORDER BY p.login_date, p.session_id"
+	index
 
 /* From raw activities: the finish is the logout, else the latest moment. */
 #define RAW_PAGE_OF(across, within, limits) \
@@ -100,14 +102,18 @@
 	page_of(STORED_COLUMNS ACROSS_START BEYOND_POSITION, \
 			STORED_COLUMNS WITHIN_WINDOW BEYOND_POSITION, " LIMIT $5")
 
-/* For each session ($1), the activity next to a moment ($2) of it. */
-#define ACTIVITIES_NEXT_TO(comparison, direction) \
+/*
+ * For each session ($1), the activity next to a moment ($2) of it, on one side
+ * up to a limit ($3).  The limit spares the scan the rest of the index page.
+ */
+#define ACTIVITIES_NEXT_TO(to_moment, to_limit, direction) \
 	"SELECT (SELECT a.activity_date FROM @store@.activity a" \
 	"        WHERE a.session_id OPERATOR(pg_catalog.=) r.session_id" \
-	"        AND a.activity_date OPERATOR(pg_catalog." comparison ") r.moment" \
+	"        AND a.activity_date OPERATOR(pg_catalog." to_moment ") r.moment" \
+	"        AND a.activity_date OPERATOR(pg_catalog." to_limit ") r.edge" \
 	"        ORDER BY a.activity_date " direction " LIMIT 1)" \
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))" \
-	"   WITH ORDINALITY AS r (session_id, moment, place)" \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))" \
+	"   WITH ORDINALITY AS r (session_id, moment, edge, place)" \
 	" ORDER BY r.place"
 
 /* What the index leaves open of a session from end to end. */
@@ -183,8 +189,12 @@ static const QueryText query_texts[] = {
 		" ORDER BY a.activity_date DESC LIMIT 1",
 		1, {INT8OID}, PLAN_ONCE
 	},
+	[QUERY_ANY_PENDING] = {
+		"SELECT p.session_id FROM @store@.pending p LIMIT 1",
+		0, {InvalidOid}, PLAN_ONCE
+	},
 	[QUERY_PENDING] = {
-		"SELECT p.session_id, p.first_moment, p.last_moment, p.ctid"
+		"SELECT p.session_id, p.first_moment, p.last_moment"
 		" FROM @store@.pending p"
 		" WHERE p.session_id OPERATOR(pg_catalog.=) ANY ($1)"
 		" ORDER BY p.session_id, p.first_moment",
@@ -208,12 +218,12 @@ static const QueryText query_texts[] = {
 		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
 	},
 	[QUERY_FIRST_ACTIVITIES] = {
-		ACTIVITIES_NEXT_TO(">=", "ASC"),
-		2, {INT8ARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+		ACTIVITIES_NEXT_TO(">=", "<=", "ASC"),
+		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
 	},
 	[QUERY_LAST_ACTIVITIES] = {
-		ACTIVITIES_NEXT_TO("<=", "DESC"),
-		2, {INT8ARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+		ACTIVITIES_NEXT_TO("<=", ">=", "DESC"),
+		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
 	},
 
 	/* The lock a foreign key takes: no session goes while activities come. */
@@ -226,6 +236,14 @@ static const QueryText query_texts[] = {
 	[QUERY_LOCK_SESSIONS_ADD_PENDING] = {
 		ADD_PENDING " FOR KEY SHARE OF s",
 		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
+	},
+	/* For one session, which every planner finds by its key. */
+	[QUERY_LOCK_SESSION_ADD_PENDING] = {
+		"INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
+		" SELECT s.session_id, $2, $3 FROM @store@.session s"
+		" WHERE s.session_id OPERATOR(pg_catalog.=) $1"
+		" FOR KEY SHARE OF s",
+		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
 	},
 	[QUERY_ADD_PENDING] = {
 		ADD_PENDING,
@@ -305,6 +323,15 @@ static const QueryText query_texts[] = {
 		" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
 		" FOR UPDATE OF i",
 		1, {INT8OID}, PLAN_ONCE
+	},
+	/* The order and the limit make the planner take a plain index scan, which
+	 * marks what it finds dead, so that the next one doesn't look at it. */
+	[QUERY_PENDING_OF_SESSION] = {
+		"SELECT p.first_moment, p.last_moment, p.ctid"
+		" FROM @store@.pending p"
+		" WHERE p.session_id OPERATOR(pg_catalog.=) $1"
+		" ORDER BY p.first_moment LIMIT $2",
+		2, {INT8OID, INT8OID}, PLAN_ONCE
 	},
 	[QUERY_IDLE] = {
 		"SELECT i.gap_start, i.gap_end,"

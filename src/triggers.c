@@ -44,7 +44,7 @@ PG_FUNCTION_INFO_V1(ekran_session_trigger);
 #define SESSION_BATCH	1000
 
 /* So many statements on a session's activities, on average, until a fold. */
-#define FOLD_EVERY		32
+#define FOLD_EVERY		128
 
 /* A session that a statement touched, and the range of its moments there. */
 typedef struct Touched
@@ -421,21 +421,35 @@ check_sessions_exist(Relation activity, const char *store,
  * sessions that don't exist.
  */
 static void
-add_pending(Relation activity, const char *store, StoreQuery query,
+add_pending(Relation activity, const char *store, bool are_new,
 			const TouchedSessions *sessions, int from, int count)
 {
-	Datum		parameters[] = {
-		int8_array(sessions->ids + from, count),
-		timestamptz_array(sessions->first + from, count),
-		timestamptz_array(sessions->last + from, count)
-	};
+	if (are_new && count == 1)
+	{
+		Datum		parameters[] = {
+			Int64GetDatum(sessions->ids[from]),
+			TimestampTzGetDatum(sessions->first[from]),
+			TimestampTzGetDatum(sessions->last[from])
+		};
 
-	run_query(store, query, parameters, false);
-	if (query == QUERY_LOCK_SESSIONS_ADD_PENDING &&
-		SPI_processed < (uint64) count)
+		run_query(store, QUERY_LOCK_SESSION_ADD_PENDING, parameters, false);
+	}
+	else
+	{
+		Datum		parameters[] = {
+			int8_array(sessions->ids + from, count),
+			timestamptz_array(sessions->first + from, count),
+			timestamptz_array(sessions->last + from, count)
+		};
+
+		run_query(store,
+				  are_new ? QUERY_LOCK_SESSIONS_ADD_PENDING : QUERY_ADD_PENDING,
+				  parameters, false);
+		for (size_t i = 0; i < lengthof(parameters); i++)
+			pfree(DatumGetPointer(parameters[i]));
+	}
+	if (are_new && SPI_processed < (uint64) count)
 		check_sessions_exist(activity, store, sessions->ids + from, count);
-	for (size_t i = 0; i < lengthof(parameters); i++)
-		pfree(DatumGetPointer(parameters[i]));
 }
 
 /*
@@ -458,9 +472,8 @@ note_activities(Relation activity, const char *store, HTAB *touched,
 	for (int i = 0; i < sessions.count; i += SESSION_BATCH)
 	{
 		CHECK_FOR_INTERRUPTS();
-		add_pending(activity, store,
-					are_new ? QUERY_LOCK_SESSIONS_ADD_PENDING : QUERY_ADD_PENDING,
-					&sessions, i, Min(SESSION_BATCH, sessions.count - i));
+		add_pending(activity, store, are_new, &sessions, i,
+					Min(SESSION_BATCH, sessions.count - i));
 	}
 
 	/*

@@ -1,0 +1,103 @@
+-- Measures of reading. One window leaves the sessions whole but for a tenth that
+-- it cuts at one end, as the window of a day does; the other cuts all at both.
+
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET jit = off;
+\set day '''2024-01-01 00:06'', ''2024-01-02'''
+\set cut '''2024-01-01 02:00'', ''2024-01-01 07:00'''
+
+-- The best SQL by hand over raw activity: LATERAL with a window function, over
+-- what bounds ('start,end') leave of the sessions.
+CREATE FUNCTION bench.by_hand(store text, bounds text) RETURNS text LANGUAGE sql AS $$
+	SELECT format($q$
+		SELECT s.session_id, s.client_guid, c.client_name, s.user_id, u.user_name,
+			m.first, m.last, m.last - m.first AS duration,
+			m.last - m.first - m.idle AS productive, m.idle
+		FROM (SELECT * FROM %1$s.session
+			WHERE logout_date > %2$s AND login_date < %3$s
+			ORDER BY login_date, session_id LIMIT 1000) s
+		LEFT JOIN %1$s.client c USING (client_guid)
+		LEFT JOIN %1$s.app_user u USING (user_id)
+		CROSS JOIN LATERAL (
+			SELECT min(t) AS first, max(t) AS last,
+				coalesce(sum(gap) FILTER (WHERE gap > interval '15 min'), '0') AS idle
+			FROM (SELECT t, t - lag(t) OVER (ORDER BY t) AS gap
+				FROM (SELECT s.login_date AS t WHERE s.login_date >= %2$s
+					UNION ALL
+					SELECT activity_date FROM %1$s.activity a
+					WHERE a.session_id = s.session_id
+					AND activity_date > greatest(s.login_date, %2$s)
+					AND activity_date < least(s.logout_date, %3$s)
+					UNION ALL
+					SELECT s.logout_date WHERE s.logout_date <= %3$s) moments) gaps) m
+		ORDER BY s.login_date, s.session_id$q$, store,
+		quote_literal(split_part(bounds, ',', 1)) || '::timestamptz',
+		quote_literal(split_part(bounds, ',', 2)) || '::timestamptz')
+$$;
+-- The rows of those sessions alone, with names, in the same order and window.
+CREATE FUNCTION bench.plain(store text, bounds text) RETURNS text LANGUAGE sql AS $$
+	SELECT format($q$
+		SELECT s.session_id, s.client_guid, c.client_name, s.user_id, u.user_name, s.login_date, s.logout_date
+		FROM (SELECT * FROM %1$s.session
+			WHERE logout_date > %2$s AND login_date < %3$s
+			ORDER BY login_date, session_id LIMIT 1000) s
+		LEFT JOIN %1$s.client c USING (client_guid)
+		LEFT JOIN %1$s.app_user u USING (user_id)
+		ORDER BY s.login_date, s.session_id$q$, store,
+		quote_literal(split_part(bounds, ',', 1)) || '::timestamptz',
+		quote_literal(split_part(bounds, ',', 2)) || '::timestamptz')
+$$;
+
+SET ekran_sessions.store = 'usual';
+SELECT bench.median_ms('SELECT * FROM ekran_sessions(' || :'day' || ')', :runs) AS page,
+	bench.median_ms(bench.by_hand('usual', '2024-01-01 00:06,2024-01-02'), greatest(:runs / 10, 3)) AS by_hand,
+	bench.median_ms(bench.plain('usual', '2024-01-01 00:06,2024-01-02'), :runs) AS plain,
+	bench.median_ms('SELECT * FROM ekran_sessions(' || :'cut' || ')', :runs) AS cut,
+	bench.median_ms(bench.by_hand('usual', '2024-01-01 02:00,2024-01-01 07:00'), greatest(:runs / 10, 3)) AS cut_by_hand,
+	bench.median_ms('SELECT ekran_sessions_json(' || :'day' || ')', :runs) AS json,
+	bench.median_ms('SELECT * FROM ekran_sessions()', :runs) AS whole \gset
+SET ekran_sessions.store = 'short';
+SELECT bench.median_ms('SELECT * FROM ekran_sessions()', :runs) AS short \gset
+SET ekran_sessions.store = 'long';
+SELECT bench.median_ms('SELECT * FROM ekran_sessions()', :runs) AS long \gset
+
+-- Running sessions, folded, then with the latest activities of a tenth not.
+SET ekran_sessions.store = 'running';
+SELECT bench.median_ms('SELECT * FROM ekran_sessions()', :runs) AS folded \gset
+BEGIN;
+INSERT INTO running.pending
+SELECT session_id, max(activity_date) - interval '10 min', max(activity_date)
+FROM running.activity WHERE session_id % 10 = 0 GROUP BY session_id;
+SELECT bench.median_ms('SELECT * FROM ekran_sessions()', :runs) AS unfolded \gset
+ROLLBACK;
+
+-- The end of a long history.
+SET ekran_sessions.store = 'history';
+\set last_day '''2023-12-31'', ''2024-01-01'''
+SELECT bench.median_ms('SELECT * FROM ekran_sessions(' || :'last_day' || ')', :runs) AS history_page,
+	bench.median_ms('SELECT ekran_sessions_total_count()', greatest(:runs / 10, 3)) AS total,
+	bench.median_ms('SELECT count(*) FROM history.session WHERE login_date < ''infinity''', greatest(:runs / 10, 3)) AS total_plain,
+	bench.median_ms('SELECT * FROM ekran_sessions()', :runs) AS page_0,
+	bench.median_ms('SELECT * FROM ekran_sessions(page => ' || (:history * 9 / 10 / 1000) || ')', greatest(:runs / 10, 3)) AS page_900,
+	bench.median_ms('SELECT * FROM ekran_sessions_after(after_session_id => ' || (:history * 9 / 10) || ')', :runs) AS after_900 \gset
+SET ekran_sessions.store = 'recent';
+SELECT bench.median_ms('SELECT * FROM ekran_sessions(' || :'last_day' || ')', :runs) AS recent \gset
+
+SELECT pg_total_relation_size('usual.session_idle') + pg_total_relation_size('usual.pending') AS derived_size,
+	pg_total_relation_size('usual.activity') AS activity_size \gset
+
+INSERT INTO bench.result (measure, unit, ours, reference, reached) VALUES
+	('page of finished sessions, against SQL by hand', 'ms', :page, :by_hand, 'at least 100 times faster'),
+	('the same in a window that cuts all at both ends', 'ms', :cut, :cut_by_hand, 'likewise, times faster'),
+	('the same page, against the plain rows with names', 'ms', :page, :plain, 'at most 2.5; 2 is the aim'),
+	('the same page as JSON, with the total count', 'ms', :json, :plain, ''),
+	('page of 10 times the activities, against the least', 'ms', :whole, :short, 'at most 1.3'),
+	('page of 100 times the activities, against the least', 'ms', :long, :short, 'at most 1.3'),
+	('page of running sessions, a tenth unfolded, against folded', 'ms', :unfolded, :folded, 'at most 2'),
+	('last day of a long history, against a fiftieth of it', 'ms', :history_page, :recent, 'at most 1.3'),
+	('total count of a long history, against count(*)', 'ms', :total, :total_plain, 'at most 1.5'),
+	('page at 9/10 of a long history, against page 0', 'ms', :page_900, :page_0, 'at most 20; 3 is the aim'),
+	('ekran_sessions_after there, against page 0', 'ms', :after_900, :page_0, 'at most 1.2'),
+	('size of derived data, against activity with its key', 'MB', :derived_size / 1e6, :activity_size / 1e6, 'at most 0.02');
