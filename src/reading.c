@@ -3,10 +3,11 @@
  * reading.c
  *	  Reading: a page of sessions, clipped and measured, and their count.
  *
- * A page is read in steps, each with one query for all its sessions: the
- * sessions with their gaps, what is pending for them, and the activities next
- * to the window's bounds where the gaps don't tell them.  Sessions without
- * gaps that can be used are measured from their raw activities, one by one.
+ * A page is read in steps, each with a query for all its sessions: the sessions
+ * with their gaps (those across the window's start, then those within), what
+ * is pending for them, and the activities next to the window's bounds where
+ * the gaps don't tell them.  Sessions without gaps that can be used are
+ * measured from their raw activities, one by one.
  *
  * All queries of a call run under the snapshot of the caller's query, so what
  * they return fits together.
@@ -64,14 +65,24 @@ typedef struct SessionPage
 	PageSession *sessions;
 } SessionPage;
 
+/* A place in the order of sessions. */
+typedef struct Position
+{
+	TimestampTz login;
+	int64		session_id;
+} Position;
+
+static const Position before_all = {DT_NOBEGIN, PG_INT64_MIN};
+
 /*
  * Find where a keyset page begins.
  *
  * Errors: 22023 if no such session is visible to the caller.
  */
-static TimestampTz
+static Position
 keyset_position(const char *store, int64 session_id)
 {
+	Position	position;
 	Datum		parameters[] = {Int64GetDatum(session_id)};
 	Datum		login;
 	bool		isnull;
@@ -89,45 +100,9 @@ keyset_position(const char *store, int64 session_id)
 
 	login = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 						  &isnull);
-	return DatumGetTimestampTz(login);
-}
-
-/*
- * Run the query of a page; the result is in SPI_tuptable.
- *
- * False for a page that is empty for sure, then there is no result.
- */
-static bool
-fetch_page(const char *store, const Window *window, const PageRequest *page,
-		   bool use_index)
-{
-	Datum		parameters[5];
-	int64		offset;
-
-	parameters[0] = TimestampTzGetDatum(window->start);
-	parameters[1] = TimestampTzGetDatum(window->end);
-
-	if (page->is_keyset)
-	{
-		TimestampTz login = keyset_position(store, page->after_session_id);
-
-		parameters[2] = TimestampTzGetDatum(login);
-		parameters[3] = Int64GetDatum(page->after_session_id);
-		parameters[4] = Int64GetDatum(page->size);
-		read_query(store,
-				   use_index ? QUERY_INDEXED_KEYSET_PAGE : QUERY_KEYSET_PAGE,
-				   parameters);
-		return true;
-	}
-
-	/* No table holds so many sessions as to reach a page beyond int64. */
-	if (pg_mul_s64_overflow(page->index, page->size, &offset))
-		return false;
-
-	parameters[2] = Int64GetDatum(offset);
-	parameters[3] = Int64GetDatum(page->size);
-	read_query(store, use_index ? QUERY_INDEXED_PAGE : QUERY_PAGE, parameters);
-	return true;
+	position.login = DatumGetTimestampTz(login);
+	position.session_id = session_id;
+	return position;
 }
 
 static void
@@ -166,26 +141,125 @@ compare_places(const void *a, const void *b)
 }
 
 /*
- * Take the sessions of a page from SPI_tuptable.
+ * Run a query of a part of a page, and append its sessions in order.
  */
-static SessionPage
-load_page(const char *store)
+static void
+append_sessions(const char *store, StoreQuery query, Datum *parameters,
+				SessionPage *page)
 {
-	SessionPage page;
+	PageSession *part = page->sessions + page->count;
+	int			count;
 
+	read_query(store, query, parameters);
 	check_result_shape(store, NUM_PAGE_COLUMNS, page_column_types);
-	page.count = (int) SPI_processed;
-	page.sessions = palloc(Max(page.count, 1) * sizeof(PageSession));
-	for (int i = 0; i < page.count; i++)
+	count = (int) SPI_processed;
+	for (int i = 0; i < count; i++)
 	{
 		Datum		values[NUM_PAGE_COLUMNS];
 		bool		nulls[NUM_PAGE_COLUMNS];
 
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
 						  values, nulls);
-		load_session(&page.sessions[i], values, nulls);
+		load_session(&part[i], values, nulls);
 	}
-	qsort(page.sessions, page.count, sizeof(PageSession), compare_places);
+	qsort(part, count, sizeof(PageSession), compare_places);
+	page->count += count;
+}
+
+static int64
+count_across(const char *store, const Window *window)
+{
+	Datum		parameters[] = {
+		TimestampTzGetDatum(window->start),
+		TimestampTzGetDatum(window->end)
+	};
+	bool		isnull;
+
+	read_query(store, QUERY_COUNT_ACROSS, parameters);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									   SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/*
+ * Find the last of so many sessions that began within the window; false if
+ * there are not so many.
+ */
+static bool
+find_position_within(const char *store, const Window *window, int64 offset,
+					 Position *position)
+{
+	Datum		parameters[] = {
+		TimestampTzGetDatum(window->start),
+		TimestampTzGetDatum(window->end),
+		Int64GetDatum(offset - 1)
+	};
+	Datum		values[2];
+	bool		nulls[2];
+
+	read_query(store, QUERY_POSITION_WITHIN, parameters);
+	if (SPI_processed == 0)
+		return false;
+	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+					  values, nulls);
+	position->login = DatumGetTimestampTz(values[0]);
+	position->session_id = DatumGetInt64(values[1]);
+	return true;
+}
+
+/*
+ * Fetch the sessions of a page, in order, not measured yet.
+ */
+static SessionPage
+fetch_page(const char *store, const Window *window,
+		   const PageRequest *request, bool use_index)
+{
+	SessionPage page = {0};
+	Position	position = before_all;
+	int64		offset = 0;
+	Datum		parameters[6];
+
+	if (request->is_keyset)
+		position = keyset_position(store, request->after_session_id);
+	/* No table holds so many sessions as to reach a page beyond int64. */
+	else if (pg_mul_s64_overflow(request->index, request->size, &offset))
+		return page;
+	if (request->size == 0)
+		return page;
+
+	page.sessions = palloc(request->size * sizeof(PageSession));
+	parameters[0] = TimestampTzGetDatum(window->start);
+	parameters[1] = TimestampTzGetDatum(window->end);
+	parameters[2] = TimestampTzGetDatum(position.login);
+	parameters[3] = Int64GetDatum(position.session_id);
+	if (position.login <= window->start)
+	{
+		parameters[4] = Int64GetDatum(request->size);
+		parameters[5] = Int64GetDatum(offset);
+		append_sessions(store,
+						use_index ? QUERY_INDEXED_PAGE_ACROSS : QUERY_PAGE_ACROSS,
+						parameters, &page);
+		if (page.count > 0)
+			offset = 0;
+		else if (offset > 0)
+			offset -= count_across(store, window);
+	}
+
+	if (page.count == request->size)
+		return page;
+	/* Later than start is beyond every session at it. */
+	if (position.login <= window->start)
+	{
+		position.login = window->start;
+		position.session_id = PG_INT64_MAX;
+	}
+	if (offset > 0 && !find_position_within(store, window, offset, &position))
+		return page;
+	parameters[2] = TimestampTzGetDatum(position.login);
+	parameters[3] = Int64GetDatum(position.session_id);
+	parameters[4] = Int64GetDatum(request->size - page.count);
+	append_sessions(store,
+					use_index ? QUERY_INDEXED_PAGE_WITHIN : QUERY_PAGE_WITHIN,
+					parameters, &page);
 	return page;
 }
 
@@ -465,12 +539,11 @@ read_page(const char *store, const Window *window,
 		  const PageRequest *request, SessionReceiver receive, void *state)
 {
 	bool		use_index = index_is_usable(store);
-	SessionPage page = {0};
+	SessionPage page;
 
 	SPI_connect();
 
-	if (fetch_page(store, window, request, use_index))
-		page = load_page(store);
+	page = fetch_page(store, window, request, use_index);
 	if (use_index && page.count > 0)
 		load_pending(store, &page);
 	for (int i = 0; i < page.count; i++)

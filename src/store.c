@@ -39,27 +39,43 @@
  *	 beyond $1, since its latest moment is its finish.
  *
  * - those that began after $1: each has finish >= login > $1.
+ *
+ * All of the first come before all of the second in the order of logins.
+ *
+ * No more conditions than these may reach an index, or the planner, which does
+ * not know the parameters, may go through the whole history: hence OFFSET 0,
+ * which keeps the others from the few sessions across, and a position that
+ * stands for $1, which gives the scan of those within one place to begin at.
+ * LIMIT 1 stands in for EXISTS, which might be answered from a hash table of
+ * all activities.
  */
 #define ACROSS_START \
-	" FROM @store@.session s" \
-	" WHERE pg_catalog.tstzrange(s.login_date, s.logout_date)" \
-	"       OPERATOR(pg_catalog.@>) $1" \
-	" AND s.login_date OPERATOR(pg_catalog.<) $2" \
+	" FROM (SELECT r.session_id, r.client_guid, r.user_id, r.login_date, r.logout_date" \
+	"       FROM @store@.session r" \
+	"       WHERE pg_catalog.tstzrange(r.login_date, r.logout_date)" \
+	"             OPERATOR(pg_catalog.@>) $1 OFFSET 0) s" \
+	" WHERE s.login_date OPERATOR(pg_catalog.<) $2" \
 	" AND (s.logout_date IS NOT NULL" \
-	"      OR EXISTS (SELECT FROM @store@.activity a" \
-	"                 WHERE a.session_id OPERATOR(pg_catalog.=) s.session_id" \
-	"                 AND a.activity_date OPERATOR(pg_catalog.>) $1))"
+	"      OR (SELECT a.activity_date FROM @store@.activity a" \
+	"          WHERE a.session_id OPERATOR(pg_catalog.=) s.session_id" \
+	"          AND a.activity_date OPERATOR(pg_catalog.>) $1 LIMIT 1)" \
+	"         IS NOT NULL)"
 
 #define WITHIN_WINDOW \
 	" FROM @store@.session s" \
 	" WHERE s.login_date OPERATOR(pg_catalog.>) $1" \
 	" AND s.login_date OPERATOR(pg_catalog.<) $2"
 
-#define STORED_COLUMNS \
-	"SELECT s.session_id, s.client_guid, s.user_id, s.login_date, s.logout_date"
+#define WITHIN_WINDOW_BEYOND_POSITION \
+	" FROM @store@.session s" \
+	" WHERE s.login_date OPERATOR(pg_catalog.<) $2" \
+	BEYOND_POSITION
 
 #define BEYOND_POSITION \
 	" AND (s.login_date, s.session_id) OPERATOR(pg_catalog.>) ($3, $4)"
+
+#define IN_ORDER \
+	" ORDER BY s.login_date, s.session_id"
 
 /* A session's latest counted activity, if its logout is to come. */
 #define LATEST_ACTIVITY_OF(session) \
@@ -69,14 +85,16 @@
 	" ORDER BY a.activity_date DESC LIMIT 1)"
 
 /*
- * The sessions of a page, columns as in reading.c.  In no order: to sort them
- * there, without their columns, is quicker.
+ * A part of a page, columns as in reading.c.  In no order: to sort sessions
+ * there, without their columns, is quicker.  LIMIT 1000, the largest page, and
+ * LATERAL keep the planner from reading whole tables for more rows than come.
  */
-#define PAGE_OF(across, within, limits, finish_and_gaps, index) \
+#define PAGE_OF(part, limits, finish_and_gaps, index) \
 	"SELECT p.session_id, p.client_guid, c.client_name, p.user_id, u.user_name," \
 	" p.login_date, p.logout_date, " finish_and_gaps \
-	" FROM (SELECT * FROM (" across " UNION ALL " within ") q" \
-	"       ORDER BY q.login_date, q.session_id" limits ") p" \
+	" FROM (SELECT * FROM" \
+	"  (SELECT s.session_id, s.client_guid, s.user_id, s.login_date, s.logout_date" \
+			part IN_ORDER limits ") q LIMIT 1000) p" \
 	" LEFT JOIN @store@.client c" \
 	"   ON c.client_guid OPERATOR(pg_catalog.=) p.client_guid" \
 	" LEFT JOIN @store@.app_user u" \
@@ -84,23 +102,18 @@
 	index
 
 /* From raw activities: the finish is the logout, else the latest moment. */
-#define RAW_PAGE_OF(across, within, limits) \
-	PAGE_OF(across, within, limits, \
+#define RAW_PAGE_OF(part, limits) \
+	PAGE_OF(part, limits, \
 			"COALESCE(p.logout_date, " LATEST_ACTIVITY_OF("p") ", p.login_date)," \
 			" NULL::pg_catalog.timestamptz[], NULL::pg_catalog.timestamptz[]", "")
 
 /* By the index: the gaps tell when a running session finishes. */
-#define INDEXED_PAGE_OF(across, within, limits) \
-	PAGE_OF(across, within, limits, "p.logout_date, i.gap_start, i.gap_end", \
-			" LEFT JOIN @store@.session_idle i" \
-			"   ON i.session_id OPERATOR(pg_catalog.=) p.session_id")
-
-#define BY_OFFSET(page_of) \
-	page_of(STORED_COLUMNS ACROSS_START, STORED_COLUMNS WITHIN_WINDOW, \
-			" OFFSET $3 LIMIT $4")
-#define BY_POSITION(page_of) \
-	page_of(STORED_COLUMNS ACROSS_START BEYOND_POSITION, \
-			STORED_COLUMNS WITHIN_WINDOW BEYOND_POSITION, " LIMIT $5")
+#define INDEXED_PAGE_OF(part, limits) \
+	PAGE_OF(part, limits, "p.logout_date, i.gap_start, i.gap_end", \
+			" LEFT JOIN LATERAL (SELECT j.gap_start, j.gap_end" \
+			"   FROM @store@.session_idle j" \
+			"   WHERE j.session_id OPERATOR(pg_catalog.=) p.session_id OFFSET 0) i" \
+			"   ON true")
 
 /*
  * For each session ($1), the activity next to a moment ($2) of it, on one side
@@ -128,7 +141,7 @@
 	"   AS n (session_id, first_moment, last_moment)" \
 	" JOIN @store@.session s ON s.session_id OPERATOR(pg_catalog.=) n.session_id"
 
-#define MAX_PARAMETERS	5
+#define MAX_PARAMETERS	6
 
 typedef struct QueryText
 {
@@ -147,23 +160,35 @@ typedef struct QueryText
 #define PLAN_EACH_TIME	CURSOR_OPT_CUSTOM_PLAN
 
 static const QueryText query_texts[] = {
-	[QUERY_PAGE] = {
-		BY_OFFSET(RAW_PAGE_OF),
-		4, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID}, PLAN_ONCE
+	[QUERY_PAGE_ACROSS] = {
+		RAW_PAGE_OF(ACROSS_START BEYOND_POSITION, " LIMIT $5 OFFSET $6"),
+		6, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID},
+		PLAN_ONCE
 	},
-	[QUERY_KEYSET_PAGE] = {
-		BY_POSITION(RAW_PAGE_OF),
+	[QUERY_PAGE_WITHIN] = {
+		RAW_PAGE_OF(WITHIN_WINDOW_BEYOND_POSITION, " LIMIT $5"),
 		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
 		PLAN_ONCE
 	},
-	[QUERY_INDEXED_PAGE] = {
-		BY_OFFSET(INDEXED_PAGE_OF),
-		4, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID}, PLAN_ONCE
+	[QUERY_INDEXED_PAGE_ACROSS] = {
+		INDEXED_PAGE_OF(ACROSS_START BEYOND_POSITION, " LIMIT $5 OFFSET $6"),
+		6, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID},
+		PLAN_ONCE
 	},
-	[QUERY_INDEXED_KEYSET_PAGE] = {
-		BY_POSITION(INDEXED_PAGE_OF),
+	[QUERY_INDEXED_PAGE_WITHIN] = {
+		INDEXED_PAGE_OF(WITHIN_WINDOW_BEYOND_POSITION, " LIMIT $5"),
 		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
 		PLAN_ONCE
+	},
+	[QUERY_COUNT_ACROSS] = {
+		"SELECT pg_catalog.count(*)" ACROSS_START,
+		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
+	},
+	/* of the index alone, so that an offset is no more than a walk along it */
+	[QUERY_POSITION_WITHIN] = {
+		"SELECT s.login_date, s.session_id" WITHIN_WINDOW IN_ORDER
+		" LIMIT 1 OFFSET $3",
+		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}, PLAN_ONCE
 	},
 	[QUERY_KEYSET_POSITION] = {
 		"SELECT s.login_date FROM @store@.session s"
