@@ -62,7 +62,7 @@ typedef struct PageSession
 typedef struct SessionPage
 {
 	int			count;
-	PageSession *sessions;
+	PageSession **sessions;		/* in order */
 } SessionPage;
 
 /* A place in the order of sessions. */
@@ -131,8 +131,8 @@ load_session(PageSession *session, const Datum *values, const bool *nulls)
 static int
 compare_places(const void *a, const void *b)
 {
-	const PageSession *left = a;
-	const PageSession *right = b;
+	const PageSession *left = *(PageSession *const *) a;
+	const PageSession *right = *(PageSession *const *) b;
 
 	if (left->span.login != right->span.login)
 		return left->span.login < right->span.login ? -1 : 1;
@@ -147,12 +147,14 @@ static void
 append_sessions(const char *store, StoreQuery query, Datum *parameters,
 				SessionPage *page)
 {
-	PageSession *part = page->sessions + page->count;
+	PageSession **part = page->sessions + page->count;
+	PageSession *sessions;
 	int			count;
 
 	read_query(store, query, parameters);
 	check_result_shape(store, NUM_PAGE_COLUMNS, page_column_types);
 	count = (int) SPI_processed;
+	sessions = palloc(Max(count, 1) * sizeof(PageSession));
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[NUM_PAGE_COLUMNS];
@@ -160,9 +162,10 @@ append_sessions(const char *store, StoreQuery query, Datum *parameters,
 
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
 						  values, nulls);
-		load_session(&part[i], values, nulls);
+		load_session(&sessions[i], values, nulls);
+		part[i] = &sessions[i];
 	}
-	qsort(part, count, sizeof(PageSession), compare_places);
+	qsort(part, count, sizeof(PageSession *), compare_places);
 	page->count += count;
 }
 
@@ -226,7 +229,7 @@ fetch_page(const char *store, const Window *window,
 	if (request->size == 0)
 		return page;
 
-	page.sessions = palloc(request->size * sizeof(PageSession));
+	page.sessions = palloc(request->size * sizeof(PageSession *));
 	parameters[0] = TimestampTzGetDatum(window->start);
 	parameters[1] = TimestampTzGetDatum(window->end);
 	parameters[2] = TimestampTzGetDatum(position.login);
@@ -289,8 +292,7 @@ load_pending(const char *store, SessionPage *page)
 
 	sessions = palloc(page->count * sizeof(PageSession *));
 	ids = palloc(page->count * sizeof(int64));
-	for (int i = 0; i < page->count; i++)
-		sessions[i] = &page->sessions[i];
+	memcpy(sessions, page->sessions, page->count * sizeof(PageSession *));
 	qsort(sessions, page->count, sizeof(PageSession *), compare_session_ids);
 	for (int i = 0; i < page->count; i++)
 		ids[i] = sessions[i]->session_id;
@@ -433,7 +435,7 @@ find_clipped_ends(const char *store, SessionPage *page)
 
 	for (int i = 0; i < page->count; i++)
 	{
-		PageSession *session = &page->sessions[i];
+		PageSession *session = page->sessions[i];
 
 		if (!session->has_gaps)
 			continue;
@@ -548,7 +550,7 @@ read_page(const char *store, const Window *window,
 		load_pending(store, &page);
 	for (int i = 0; i < page.count; i++)
 	{
-		PageSession *session = &page.sessions[i];
+		PageSession *session = page.sessions[i];
 
 		CHECK_FOR_INTERRUPTS();
 		find_finish(store, session);
@@ -558,7 +560,7 @@ read_page(const char *store, const Window *window,
 		find_clipped_ends(store, &page);
 	for (int i = 0; i < page.count; i++)
 	{
-		PageSession *session = &page.sessions[i];
+		PageSession *session = page.sessions[i];
 
 		CHECK_FOR_INTERRUPTS();
 		if (session->has_gaps)
