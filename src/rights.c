@@ -56,6 +56,15 @@ become_owner(Relation relation)
 						   SECURITY_NOFORCE_RLS);
 	caller.guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
+
+	/*
+	 * Whole tables are none of what triggers read.  In a small one, the
+	 * planner might still take that for quicker, and a serializable
+	 * transaction would conflict with everybody who writes to it.
+	 */
+	(void) set_config_option("enable_seqscan", "off",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	return caller;
 }
 

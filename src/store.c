@@ -279,12 +279,14 @@ static const QueryText query_texts[] = {
 		" SELECT i.session_id, " WHOLE_TIMELINE " FROM @store@.session_idle i",
 		0, {InvalidOid}, PLAN_EACH_TIME
 	},
-	/* A row that is there is of a session deleted before; what it says of the
-	 * new one is pending. */
+	/* A row that is there is of a session deleted before; all of it is pending.
+	 * Whoever folds it in this moment is not waited for, as ON CONFLICT would. */
 	[QUERY_ADD_IDLE] = {
 		"INSERT INTO @store@.session_idle (session_id, gap_start, gap_end)"
 		" SELECT n.session_id, '{-infinity}', '{infinity}'"
 		" FROM pg_catalog.unnest($1) AS n (session_id)"
+		" WHERE NOT EXISTS (SELECT FROM @store@.session_idle j"
+		"  WHERE j.session_id OPERATOR(pg_catalog.=) n.session_id)"
 		" ON CONFLICT DO NOTHING",
 		1, {INT8ARRAYOID}, PLAN_ONCE
 	},

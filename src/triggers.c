@@ -530,15 +530,36 @@ check_no_activity(Relation session, const char *store)
 /*
  * Forget the derived rows of sessions that are no more.
  *
- * Those that a fold holds in this moment stay: all of them is pending then, so
- * that they say nothing of a new session with that id, and the next refresh
- * finds and deletes them.
+ * Those that a fold holds in this moment stay, and in other isolation levels
+ * than READ COMMITTED all of them, for a fold might have changed one since the
+ * snapshot: all of such a session is pending then, so that they say nothing of
+ * a new session with that id, and the next refresh finds and deletes them.
  */
 static void
 forget_sessions(const char *store, const int64 *ids, int count)
 {
-	run_session_query(store, QUERY_DELETE_PENDING, ids, count);
-	run_session_query(store, QUERY_DELETE_IDLE, ids, count);
+	uint64		deleted = 0;
+
+	if (!IsolationUsesXactSnapshot())
+	{
+		run_session_query(store, QUERY_DELETE_PENDING, ids, count);
+		run_session_query(store, QUERY_DELETE_IDLE, ids, count);
+		deleted = SPI_processed;
+	}
+	if (deleted < (uint64) count)
+		run_session_query(store, QUERY_ADD_PENDING_OF_IDLE, ids, count);
+}
+
+/*
+ * Give new sessions their rows of the index.
+ *
+ * A row that is there is one that forget_sessions() has left.  A refresh may be
+ * about to delete it: what is pending tells the next one to make another.
+ */
+static void
+add_idle_rows(const char *store, const int64 *ids, int count)
+{
+	run_session_query(store, QUERY_ADD_IDLE, ids, count);
 	if (SPI_processed < (uint64) count)
 		run_session_query(store, QUERY_ADD_PENDING_OF_IDLE, ids, count);
 }
@@ -655,8 +676,8 @@ ekran_session_trigger(PG_FUNCTION_ARGS)
 	for (int i = 0; has_index(session) && i < came.count; i += SESSION_BATCH)
 	{
 		CHECK_FOR_INTERRUPTS();
-		run_session_query(store, QUERY_ADD_IDLE, came.ids + i,
-						  Min(SESSION_BATCH, came.count - i));
+		add_idle_rows(store, came.ids + i,
+					  Min(SESSION_BATCH, came.count - i));
 	}
 	become_caller(caller);
 
