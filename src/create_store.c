@@ -17,6 +17,7 @@
 
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -28,6 +29,7 @@
 #include "compat.h"
 #include "ekran_sessions.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -50,6 +52,7 @@ typedef struct StoreTable
 	const char *name;
 	const char *comment;
 	StoreColumn columns[MAX_COLUMNS];
+	bool		is_derived;		/* for us alone to write to */
 } StoreTable;
 
 /*
@@ -83,14 +86,16 @@ static const StoreTable store_tables[] = {
 		{
 			{"client_guid", UUIDOID, true, "The computer's id."},
 			{"client_name", TEXTOID, false, "The computer's name; null if unknown."},
-		}
+		},
+		false
 	},
 	{
 		"app_user", "Monitored users, a row each.",
 		{
 			{"user_id", INT4OID, true, "The user's id."},
 			{"user_name", TEXTOID, false, "The user's name; null if unknown."},
-		}
+		},
+		false
 	},
 	{
 		"session", "Sessions of users on monitored computers, a row each.",
@@ -100,7 +105,8 @@ static const StoreTable store_tables[] = {
 			{"user_id", INT4OID, false, "The user; null if unknown."},
 			{"login_date", TIMESTAMPTZOID, true, "When the session began; finite."},
 			{"logout_date", TIMESTAMPTZOID, false, "When it ended; finite, not before login_date. Null while the session runs."},
-		}
+		},
+		false
 	},
 	{
 		"activity", "What happened in the sessions, a row each. Rows before the login or after the logout are kept but not counted.",
@@ -111,7 +117,8 @@ static const StoreTable store_tables[] = {
 			{"application", TEXTOID, false, "The application in use; null if unknown."},
 			{"url", TEXTOID, false, "The URL visited, if any."},
 			{"title", TEXTOID, false, "The title of the active window, if any."},
-		}
+		},
+		false
 	},
 	{
 		"session_idle", "The idle-gap index, kept by triggers: for each session, the stretches of more than a minute without activity. Derived from activity.",
@@ -119,7 +126,8 @@ static const StoreTable store_tables[] = {
 			{"session_id", INT8OID, true, "The session."},
 			{"gap_start", TIMESTAMPTZARRAYOID, true, "The activities that the gaps begin at, ascending; the first is -infinity."},
 			{"gap_end", TIMESTAMPTZARRAYOID, true, "The activities that they end at; the last is infinity."},
-		}
+		},
+		true
 	},
 	{
 		"pending", "Where session_idle may not be up to date: read from activity until ekran_refresh() folds it in. Append-only.",
@@ -127,7 +135,8 @@ static const StoreTable store_tables[] = {
 			{"session_id", INT8OID, true, "The session."},
 			{"first_moment", TIMESTAMPTZOID, true, "The first moment that may have changed."},
 			{"last_moment", TIMESTAMPTZOID, true, "The last one."},
-		}
+		},
+		true
 	},
 };
 
@@ -205,8 +214,10 @@ typedef struct Store
 {
 	const char *name;
 	Oid			schema;
+	Oid			owner;
 	const char *extension;		/* the schema of the extension's functions */
 	Oid			extension_schema;
+	bool		is_index_stale; /* was a part of its upkeep missing? */
 } Store;
 
 static void run(const char *format,...) pg_attribute_printf(1, 2);
@@ -296,6 +307,79 @@ refuse_other_shape(const Store *store, const char *name, const char *detail)
 			 errhint("Rename it or move it to another schema, or create the store in another schema.")));
 }
 
+/*
+ * What is somebody else's may hold triggers, defaults or policies that would
+ * run with the rights of the store's owner.
+ */
+static void
+check_owner(const Store *store, const char *name, Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+
+	ReleaseSysCache(tuple);
+	if (owner != store->owner)
+		refuse_other_shape(store, name,
+						   psprintf("it belongs to role \"%s\", the store to \"%s\"",
+									GetUserNameFromId(owner, false),
+									GetUserNameFromId(store->owner, false)));
+}
+
+/*
+ * Whose the store is: the owner of its table session, else the caller.  Who
+ * has the owner's rights may complete it, and does so as the owner: the parts
+ * are the owner's too, and what the owner has planted there runs as the owner.
+ */
+static void
+become_store_owner(Store *store)
+{
+	Oid			session = table_oid(store, "session");
+	Oid			user;
+	int			security_context;
+	HeapTuple	tuple;
+
+	GetUserIdAndSecContext(&user, &security_context);
+	store->owner = user;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(session));
+	if (HeapTupleIsValid(tuple))
+	{
+		store->owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	if (store->owner == user)
+		return;
+
+	if (!has_privs_of_role(user, store->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of store %s", store->name),
+				 errdetail("The store belongs to role \"%s\".",
+						   GetUserNameFromId(store->owner, false)),
+				 errhint("Let its owner complete it, or create the store in another schema.")));
+	SetUserIdAndSecContext(store->owner,
+						   security_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+}
+
+/*
+ * Keep everybody from a store that is there while it is completed, in the order
+ * in which writers go to its tables, so that none of them deadlocks with us.
+ */
+static void
+lock_store(const Store *store)
+{
+	static const char *const tables[] = {"session", "activity"};
+
+	for (size_t i = 0; i < lengthof(tables); i++)
+	{
+		char		kind = get_rel_relkind(table_oid(store, tables[i]));
+
+		if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
+			run("LOCK TABLE %s.%s IN ACCESS EXCLUSIVE MODE",
+				store->name, tables[i]);
+	}
+}
+
 static void
 ensure_schema(Store *store, const char *name)
 {
@@ -362,7 +446,7 @@ check_columns(const Store *store, const StoreTable *table, Oid relation)
 }
 
 static void
-ensure_table(const Store *store, const StoreTable *table)
+ensure_table(Store *store, const StoreTable *table)
 {
 	Oid			relation = table_oid(store, table->name);
 	char	   *identity = table_identity(store, table->name);
@@ -371,13 +455,19 @@ ensure_table(const Store *store, const StoreTable *table)
 	{
 		create_table(store, table);
 		relation = table_oid(store, table->name);
+		store->is_index_stale |= table->is_derived;
 	}
 	else
 	{
 		char		kind = get_rel_relkind(relation);
 
-		if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
-			refuse_other_shape(store, table->name, "it is not a table");
+		if (kind != RELKIND_RELATION &&
+			(kind != RELKIND_PARTITIONED_TABLE || table->is_derived))
+			refuse_other_shape(store, table->name,
+							   table->is_derived ? "it is not a table of one piece" : "it is not a table");
+		if (kind == RELKIND_RELATION && has_subclass(relation))
+			refuse_other_shape(store, table->name, "tables inherit from it");
+		check_owner(store, table->name, relation);
 		check_columns(store, table, relation);
 	}
 
@@ -407,7 +497,8 @@ ensure_sequence(const Store *store)
 	char	   *identity = table_identity(store, SEQUENCE_NAME);
 
 	if (is_found("SELECT FROM pg_catalog.pg_attribute"
-				 " WHERE attrelid = %u AND attname = 'activity_id' AND atthasdef",
+				 " WHERE attrelid = %u AND attname = 'activity_id'"
+				 " AND (atthasdef OR attidentity <> '')",
 				 activity))
 		return;
 
@@ -420,11 +511,13 @@ ensure_sequence(const Store *store)
 			" FROM %s.activity WHERE activity_id > 0"
 			" HAVING pg_catalog.count(*) > 0",
 			quote_literal_cstr(identity), store->name);
-		run("GRANT USAGE ON SEQUENCE %s TO PUBLIC", identity);
 		sequence = table_oid(store, SEQUENCE_NAME);
 	}
 	else if (get_rel_relkind(sequence) != RELKIND_SEQUENCE)
 		refuse_other_shape(store, SEQUENCE_NAME, "it is not a sequence");
+	else
+		check_owner(store, SEQUENCE_NAME, sequence);
+	run("GRANT USAGE ON SEQUENCE %s TO PUBLIC", identity);
 
 	run("ALTER TABLE %s.activity ALTER COLUMN activity_id"
 		" SET DEFAULT pg_catalog.nextval(%s)",
@@ -453,6 +546,12 @@ ensure_constraint(const Store *store, const StorePart *constraint)
 			refuse_other_shape(store, constraint->table,
 							   psprintf("constraint \"%s\" is not a valid %s",
 										constraint->name, definition));
+		if (strncmp(definition, "PRIMARY KEY", strlen("PRIMARY KEY")) == 0 &&
+			is_found("SELECT FROM pg_catalog.pg_constraint"
+					 " WHERE conrelid = %u AND contype = 'p'", relation))
+			refuse_other_shape(store, constraint->table,
+							   psprintf("its primary key is another one than %s",
+										definition));
 		run("ALTER TABLE %s ADD CONSTRAINT %s %s",
 			table, constraint->name, definition);
 	}
@@ -477,7 +576,8 @@ ensure_index(const Store *store, const StorePart *index)
 
 	if (!is_found("SELECT FROM pg_catalog.pg_index"
 				  " WHERE indrelid = %u AND indisvalid"
-				  " AND pg_catalog.substring(pg_catalog.pg_get_indexdef(indexrelid), ' (USING .*)') = %s",
+				  " AND pg_catalog.regexp_replace(pg_catalog.substring("
+				  "  pg_catalog.pg_get_indexdef(indexrelid), ' (USING .*)'), ' WITH \\(.*\\)$', '') = %s",
 				  relation, quote_literal_cstr(index->definition)))
 	{
 		if (OidIsValid(same_name))
@@ -495,11 +595,11 @@ ensure_index(const Store *store, const StorePart *index)
 }
 
 /*
- * A trigger of our function's that sees other rows, as of an older version, is
- * replaced.
+ * A trigger of our function's that sees other rows, as of an older version, or
+ * that is disabled, is replaced.
  */
 static void
-ensure_trigger(const Store *store, const StoreTrigger *trigger)
+ensure_trigger(Store *store, const StoreTrigger *trigger)
 {
 	Oid			relation = table_oid(store, trigger->table);
 	char	   *table = table_identity(store, trigger->table);
@@ -511,7 +611,7 @@ ensure_trigger(const Store *store, const StoreTrigger *trigger)
 
 	if (!is_found("SELECT FROM pg_catalog.pg_trigger t"
 				  " WHERE t.tgrelid = %u AND t.tgtype = %d AND t.tgqual IS NULL"
-				  " AND (t.tgoldtable IS NOT NULL) = %s"
+				  " AND t.tgenabled <> 'D' AND (t.tgoldtable IS NOT NULL) = %s"
 				  " AND (t.tgnewtable IS NOT NULL) = %s AND %s",
 				  relation, trigger->type,
 				  trigger->has_old_rows ? "true" : "false",
@@ -533,6 +633,7 @@ ensure_trigger(const Store *store, const StoreTrigger *trigger)
 			trigger->has_old_rows ? " OLD TABLE AS old_rows" : "",
 			trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
 			store->extension, trigger->function);
+		store->is_index_stale = true;
 	}
 
 	oid = get_trigger_oid(relation, trigger->name, true);
@@ -540,20 +641,6 @@ ensure_trigger(const Store *store, const StoreTrigger *trigger)
 		ensure_comment(oid, TriggerRelationId, 0, "TRIGGER",
 					   psprintf("%s ON %s", trigger->name, table),
 					   trigger->comment);
-}
-
-/*
- * Give the sessions of a store that had no index their rows of it.  The locks
- * that its triggers took on being made keep everybody from writing meanwhile.
- */
-static void
-ensure_index_of_sessions(const char *store_name, const Store *store)
-{
-	if (is_found("SELECT FROM %s.session s WHERE NOT EXISTS"
-				 " (SELECT FROM %s.session_idle i WHERE i.session_id = s.session_id)"
-				 " LIMIT 1",
-				 store->name, store->name))
-		(void) rebuild_index(store_name);
 }
 
 static void
@@ -592,6 +679,8 @@ ekran_create_store(PG_FUNCTION_ARGS)
 {
 	Oid			function = fcinfo->flinfo->fn_oid;
 	int			guc_nest_level;
+	Oid			user;
+	int			security_context;
 	Store		store = {0};
 
 	check_store_name(fcinfo);
@@ -602,13 +691,17 @@ ekran_create_store(PG_FUNCTION_ARGS)
 
 	guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
+	pin_quoting();
 	refuse_hidden_rows();
 	SPI_connect();
 
 	store.extension_schema = get_func_namespace(function);
 	store.extension =
 		quote_identifier(get_namespace_name(store.extension_schema));
+	GetUserIdAndSecContext(&user, &security_context);
 	ensure_schema(&store, NameStr(*PG_GETARG_NAME(0)));
+	become_store_owner(&store);
+	lock_store(&store);
 	for (size_t i = 0; i < lengthof(store_tables); i++)
 		ensure_table(&store, &store_tables[i]);
 	ensure_sequence(&store);
@@ -619,8 +712,12 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	for (size_t i = 0; i < lengthof(store_triggers); i++)
 		ensure_trigger(&store, &store_triggers[i]);
 
-	ensure_index_of_sessions(NameStr(*PG_GETARG_NAME(0)), &store);
 
+	/* What was written while something was missing, the index doesn't know. */
+	if (store.is_index_stale)
+		(void) rebuild_index(NameStr(*PG_GETARG_NAME(0)));
+
+	SetUserIdAndSecContext(user, security_context);
 	SPI_finish();
 	AtEOXact_GUC(false, guc_nest_level);
 	PG_RETURN_VOID();

@@ -66,6 +66,7 @@ typedef struct CallerRights
 } CallerRights;
 
 extern void pin_search_path(void);
+extern void pin_quoting(void);
 extern void refuse_hidden_rows(void);
 extern CallerRights become_owner(Relation relation);
 extern void become_caller(CallerRights caller);
@@ -232,6 +233,8 @@ typedef struct Ranges
 	Range	   *ranges;			/* in ascending order, and apart */
 } Ranges;
 
+extern bool is_table_of(Oid relation, Oid owner, bool may_be_partitioned);
+extern bool schema_has_index(Oid schema);
 extern bool store_has_index(const char *store);
 extern bool index_is_usable(const char *store);
 extern void add_range(Ranges *ranges, TimestampTz first, TimestampTz last);

@@ -36,8 +36,22 @@ PG_FUNCTION_INFO_V1(ekran_rebuild);
 
 static const Range whole_timeline = {DT_NOBEGIN, DT_NOEND};
 
+static const Oid id_column_type = INT8OID;
+
 static const Oid pending_column_types[] = {
 	TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID
+};
+
+static const Oid idle_column_types[] = {
+	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BOOLOID
+};
+
+static const Oid checked_column_types[] = {
+	INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
+};
+
+static const Oid orphan_column_types[] = {
+	INT8OID, INT8OID
 };
 
 /* The pending rows of a session: what they cover, and where they are. */
@@ -153,6 +167,7 @@ fold_locked_session(const char *store, int64 session_id, FoldMode mode)
 		return false;
 	}
 	read_query(store, QUERY_IDLE, parameters);
+	check_result_shape(store, lengthof(idle_column_types), idle_column_types);
 	has_session = SPI_processed > 0 &&
 		DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
 								   SPI_tuptable->tupdesc, 3, &isnull));
@@ -228,6 +243,7 @@ for_each_session(const char *store, StoreQuery query,
 	{
 		SPITupleTable *sessions = SPI_tuptable;
 
+		check_result_shape(store, 1, &id_column_type);
 		for (uint64 i = 0; i < fetched; i++)
 		{
 			bool		isnull;
@@ -461,6 +477,8 @@ check_sessions(const char *store, ReturnSetInfo *result)
 	{
 		SPITupleTable *sessions = SPI_tuptable;
 
+		check_result_shape(store, lengthof(checked_column_types),
+						   checked_column_types);
 		for (uint64 i = 0; i < fetched; i++)
 		{
 			MemoryContext old_context = MemoryContextSwitchTo(check_context);
@@ -488,6 +506,8 @@ check_orphans(const char *store, ReturnSetInfo *result)
 
 	while ((fetched = fetch_batch(portal)) > 0)
 	{
+		check_result_shape(store, lengthof(orphan_column_types),
+						   orphan_column_types);
 		for (uint64 i = 0; i < fetched; i++)
 		{
 			Datum		values[2];

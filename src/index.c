@@ -8,13 +8,16 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 
 /*
  * Ranges as near as this are read as one: to read the activities in between
@@ -24,13 +27,53 @@
 
 static const Oid timestamptz_type = TIMESTAMPTZOID;
 
+/*
+ * Is a relation an ordinary table of an owner's, of one piece or, if that may
+ * be, partitioned?
+ */
+bool
+is_table_of(Oid relation, Oid owner, bool may_be_partitioned)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Form_pg_class class;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	result = class->relowner == owner &&
+		(class->relkind == RELKIND_RELATION ||
+		 (may_be_partitioned && class->relkind == RELKIND_PARTITIONED_TABLE));
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Has the store in a schema an index?  One of version 1.0 has none until
+ * ekran_create_store() completes it.
+ *
+ * Tables that somebody else has put there are none: they may say anything, and
+ * their triggers would run with the rights of whoever writes to them.
+ */
+bool
+schema_has_index(Oid schema)
+{
+	Oid			session = get_relname_relid("session", schema);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(session));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return is_table_of(get_relname_relid("session_idle", schema), owner, false) &&
+		is_table_of(get_relname_relid("pending", schema), owner, false);
+}
+
 bool
 store_has_index(const char *store)
 {
-	Oid			schema = get_namespace_oid(store, false);
-
-	return OidIsValid(get_relname_relid("session_idle", schema)) &&
-		OidIsValid(get_relname_relid("pending", schema));
+	return schema_has_index(get_namespace_oid(store, false));
 }
 
 /*

@@ -39,6 +39,11 @@ check_store(char **newval, void **extra, GucSource source)
 		GUC_check_errdetail("A store is the name of a schema, which can't be empty.");
 		return false;
 	}
+	if (strncmp(*newval, "pg_", 3) == 0)
+	{
+		GUC_check_errdetail("Schemas whose names begin with \"pg_\" are the server's own.");
+		return false;
+	}
 	if (strlen(*newval) >= NAMEDATALEN)
 	{
 		GUC_check_errdetail("The name of a schema has at most %d bytes.",

@@ -44,6 +44,10 @@ static const Oid pending_column_types[] = {
 	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID
 };
 
+static const Oid position_column_types[] = {
+	TIMESTAMPTZOID, INT8OID
+};
+
 /* A session of a page on its way to be measured. */
 typedef struct PageSession
 {
@@ -200,6 +204,8 @@ find_position_within(const char *store, const Window *window, int64 offset,
 	bool		nulls[2];
 
 	read_query(store, QUERY_POSITION_WITHIN, parameters);
+	check_result_shape(store, lengthof(position_column_types),
+					   position_column_types);
 	if (SPI_processed == 0)
 		return false;
 	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,

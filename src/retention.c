@@ -16,6 +16,10 @@
 PG_FUNCTION_INFO_V1(ekran_purge);
 PG_FUNCTION_INFO_V1(ekran_close_sessions);
 
+static const Oid closed_column_types[] = {
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID
+};
+
 pg_noreturn static void
 refuse_null(const char *argument, const char *hint)
 {
@@ -113,6 +117,8 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	run_on_store(store, QUERY_CLOSE_SESSIONS, latest);
+	check_result_shape(store, lengthof(closed_column_types),
+					   closed_column_types);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();

@@ -26,6 +26,17 @@ pin_search_path(void)
 }
 
 /*
+ * Let the server quote names in definitions where it must, for that nest level.
+ */
+void
+pin_quoting(void)
+{
+	(void) set_config_option("quote_all_identifiers", "off",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
  * Until the current nest level of settings ends, let row-level security that
  * would hide rows from the caller be an error (42501): derived data made from
  * a part of the activities would be wrong for all.

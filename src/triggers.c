@@ -46,6 +46,8 @@ PG_FUNCTION_INFO_V1(ekran_session_trigger);
 /* So many statements on a session's activities, on average, until a fold. */
 #define FOLD_EVERY		128
 
+static const Oid id_column_type = INT8OID;
+
 /* A session that a statement touched, and the range of its moments there. */
 typedef struct Touched
 {
@@ -89,8 +91,6 @@ check_trigger_call(FunctionCallInfo fcinfo, const char *table,
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Relation	relation;
 	Oid			other;
-	HeapTuple	tuple;
-	bool		is_sound = false;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -112,17 +112,7 @@ check_trigger_call(FunctionCallInfo fcinfo, const char *table,
 				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
 
 	other = get_relname_relid(other_table, RelationGetNamespace(relation));
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(other));
-	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_class class = (Form_pg_class) GETSTRUCT(tuple);
-
-		is_sound = class->relowner == relation->rd_rel->relowner &&
-			(class->relkind == RELKIND_RELATION ||
-			 class->relkind == RELKIND_PARTITIONED_TABLE);
-		ReleaseSysCache(tuple);
-	}
-	if (!is_sound)
+	if (!is_table_of(other, relation->rd_rel->relowner, true))
 	{
 		const char *store = get_namespace_name(RelationGetNamespace(relation));
 
@@ -364,19 +354,6 @@ run_session_query(const char *store, StoreQuery query, const int64 *ids,
 }
 
 /*
- * Has the store of a table an index to keep?  One of version 1.0 has none until
- * ekran_create_store() completes it.
- */
-static bool
-has_index(Relation relation)
-{
-	Oid			schema = RelationGetNamespace(relation);
-
-	return OidIsValid(get_relname_relid("session_idle", schema)) &&
-		OidIsValid(get_relname_relid("pending", schema));
-}
-
-/*
  * Lock sessions; refuse activities of those that don't exist.
  */
 static void
@@ -387,6 +364,7 @@ check_sessions_exist(Relation activity, const char *store,
 	int64	   *found_ids;
 
 	run_session_query(store, QUERY_LOCK_SESSIONS, ids, count);
+	check_result_shape(store, 1, &id_column_type);
 	found = (int) SPI_processed;
 	found_ids = palloc(Max(found, 1) * sizeof(int64));
 	for (int i = 0; i < found; i++)
@@ -461,7 +439,7 @@ note_activities(Relation activity, const char *store, HTAB *touched,
 {
 	TouchedSessions sessions = sorted_sessions(touched);
 
-	if (!has_index(activity))
+	if (!schema_has_index(RelationGetNamespace(activity)))
 	{
 		for (int i = 0; are_new && i < sessions.count; i += SESSION_BATCH)
 			check_sessions_exist(activity, store, sessions.ids + i,
@@ -498,6 +476,7 @@ check_no_activity_of(Relation session, const char *store,
 	int64		id;
 
 	run_session_query(store, QUERY_ANY_ACTIVITY_OF, ids, count);
+	check_result_shape(store, 1, &id_column_type);
 	if (SPI_processed == 0)
 		return;
 
@@ -576,6 +555,7 @@ ekran_activity_trigger(PG_FUNCTION_ARGS)
 	TriggerData *trigger = check_trigger_call(fcinfo, "activity", "session");
 	TriggerEvent event = trigger->tg_event;
 	Relation	activity = trigger->tg_relation;
+	bool		has_index;
 	const char *store;
 	HTAB	   *came = NULL;
 	HTAB	   *went = NULL;
@@ -583,9 +563,10 @@ ekran_activity_trigger(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	store = get_namespace_name(RelationGetNamespace(activity));
+	has_index = schema_has_index(RelationGetNamespace(activity));
 	if (TRIGGER_FIRED_BY_INSERT(event))
 		came = touched_by(trigger, trigger->tg_newtable, true);
-	else if (TRIGGER_FIRED_BY_UPDATE(event) && !has_index(activity))
+	else if (TRIGGER_FIRED_BY_UPDATE(event) && !has_index)
 		came = touched_by(trigger, trigger->tg_newtable, true);
 	else if (TRIGGER_FIRED_BY_UPDATE(event))
 		touched_by_update(trigger, &went, &came);
@@ -593,7 +574,7 @@ ekran_activity_trigger(PG_FUNCTION_ARGS)
 		went = touched_by(trigger, trigger->tg_oldtable, true);
 
 	caller = become_owner(activity);
-	if (TRIGGER_FIRED_BY_TRUNCATE(event) && has_index(activity))
+	if (TRIGGER_FIRED_BY_TRUNCATE(event) && has_index)
 		run_query(store, QUERY_ALL_PENDING, NULL, false);
 	if (went != NULL)
 		note_activities(activity, store, went, false);
@@ -639,6 +620,7 @@ ekran_session_trigger(PG_FUNCTION_ARGS)
 	TriggerData *trigger = check_trigger_call(fcinfo, "session", "activity");
 	TriggerEvent event = trigger->tg_event;
 	Relation	session = trigger->tg_relation;
+	bool		has_index;
 	const char *store;
 	TouchedSessions came = {0};
 	TouchedSessions went = {0};
@@ -646,6 +628,7 @@ ekran_session_trigger(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	store = get_namespace_name(RelationGetNamespace(session));
+	has_index = schema_has_index(RelationGetNamespace(session));
 	if (TRIGGER_FIRED_BY_INSERT(event) || TRIGGER_FIRED_BY_UPDATE(event))
 		came = sessions_without(trigger, trigger->tg_newtable,
 								trigger->tg_oldtable);
@@ -657,7 +640,7 @@ ekran_session_trigger(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_TRUNCATE(event))
 	{
 		check_no_activity(session, store);
-		if (has_index(session))
+		if (has_index)
 			run_query(store, QUERY_ALL_PENDING, NULL, false);
 	}
 	for (int i = 0; i < went.count; i += SESSION_BATCH)
@@ -670,10 +653,10 @@ ekran_session_trigger(PG_FUNCTION_ARGS)
 			run_session_query(store, QUERY_DELETE_ACTIVITIES, ids, count);
 		else
 			check_no_activity_of(session, store, ids, count);
-		if (has_index(session))
+		if (has_index)
 			forget_sessions(store, ids, count);
 	}
-	for (int i = 0; has_index(session) && i < came.count; i += SESSION_BATCH)
+	for (int i = 0; has_index && i < came.count; i += SESSION_BATCH)
 	{
 		CHECK_FOR_INTERRUPTS();
 		add_idle_rows(store, came.ids + i,
