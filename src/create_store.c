@@ -17,7 +17,6 @@
 
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -465,7 +464,9 @@ ensure_table(Store *store, const StoreTable *table)
 			(kind != RELKIND_PARTITIONED_TABLE || table->is_derived))
 			refuse_other_shape(store, table->name,
 							   table->is_derived ? "it is not a table of one piece" : "it is not a table");
-		if (kind == RELKIND_RELATION && has_subclass(relation))
+		if (kind == RELKIND_RELATION &&
+			is_found("SELECT FROM pg_catalog.pg_inherits WHERE inhparent = %u",
+					 relation))
 			refuse_other_shape(store, table->name, "tables inherit from it");
 		check_owner(store, table->name, relation);
 		check_columns(store, table, relation);

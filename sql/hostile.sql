@@ -1,0 +1,116 @@
+-- Tables of the wrong shape or owner, and what people plant in a store.
+\set ECHO none
+\i test/helpers.sql
+\set ECHO all
+CREATE ROLE regress_ekran_alice;
+CREATE ROLE regress_ekran_bob;
+GRANT USAGE ON SCHEMA testing TO regress_ekran_alice, regress_ekran_bob;
+SELECT format('GRANT CREATE ON DATABASE %I TO regress_ekran_alice, regress_ekran_bob', current_database()) \gexec
+SET ekran_sessions.store = 'alices';
+
+-- Derived tables whose owner has given the columns another type: an error.
+SET ROLE regress_ekran_alice;
+SELECT ekran_create_store('alices');
+INSERT INTO alices.session (session_id, login_date) VALUES (1, '2024-01-01');
+INSERT INTO alices.activity (session_id, activity_date) VALUES (1, '2024-01-01 00:10');
+INSERT INTO alices.pending VALUES (1, '-infinity', 'infinity');
+ALTER TABLE alices.session_idle ALTER gap_start TYPE bytea USING '\x0100000000000000a004000000c2eb0b010000000000000000000080',
+	ALTER gap_end TYPE bytea USING '\x0100000000000000a004000000c2eb0b010000000000000000000080';
+SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT * FROM ekran_check()', 'SELECT ekran_refresh()',
+	'SELECT ekran_rebuild()', 'SELECT * FROM ekran_sessions()', $$SELECT ekran_create_store('alices')$$]) s, LATERAL testing.failure(s) f;
+DROP TABLE alices.session_idle;
+ALTER TABLE alices.pending ALTER first_moment TYPE timestamp;
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('alices')$$);
+DROP TABLE alices.pending;
+-- written to meanwhile: the index is made anew with the tables
+SELECT ekran_create_store('alices');
+DROP TABLE alices.pending;
+INSERT INTO alices.activity (session_id, activity_date) VALUES (1, '2024-01-01 01:00');
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT ekran_create_store('alices');
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+-- so too with a trigger that was disabled
+ALTER TABLE alices.activity DISABLE TRIGGER ekran_insert;
+INSERT INTO alices.activity (session_id, activity_date) VALUES (1, '2024-01-01 00:30');
+SELECT * FROM ekran_check();
+SELECT ekran_create_store('alices');
+SELECT * FROM ekran_check();
+SELECT session_id, idle_time FROM ekran_sessions();
+ALTER TABLE alices.session DISABLE TRIGGER USER;
+ALTER TABLE alices.session DROP CONSTRAINT session_logout_not_before_login, DROP CONSTRAINT session_login_date_finite, DROP CONSTRAINT session_logout_date_finite;
+DROP INDEX alices.session_tstzrange_idx, alices.session_login_date_session_id_idx;
+ALTER TABLE alices.session ALTER login_date TYPE timestamp, ALTER logout_date TYPE timestamp;
+SELECT s, f.code FROM unnest(ARRAY[$$SELECT ekran_close_sessions('1 day', '2025-01-01')$$,
+	'SELECT * FROM ekran_sessions()', 'SELECT * FROM ekran_sessions_after(after_session_id => 1)']) s, LATERAL testing.failure(s) f;
+DROP SCHEMA alices CASCADE;
+
+-- What another role has put into the schema is refused, by whoever completes
+-- the store; and is no index of the store's.
+SELECT ekran_create_store('alices');
+DROP TABLE alices.session_idle, alices.pending;
+GRANT CREATE, USAGE ON SCHEMA alices TO regress_ekran_bob;
+SET ROLE regress_ekran_bob;
+CREATE TABLE alices.pending (session_id bigint NOT NULL, first_moment timestamptz NOT NULL, last_moment timestamptz NOT NULL);
+CREATE TABLE alices.session_idle (session_id bigint PRIMARY KEY, gap_start timestamptz[] NOT NULL, gap_end timestamptz[] NOT NULL);
+GRANT ALL ON alices.pending, alices.session_idle TO PUBLIC;
+CREATE FUNCTION alices.planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'planted code runs as %', current_user; RETURN NEW; END $$;
+CREATE TRIGGER planted BEFORE INSERT ON alices.pending FOR EACH ROW EXECUTE FUNCTION alices.planted();
+CREATE TRIGGER planted BEFORE INSERT ON alices.session_idle FOR EACH ROW EXECUTE FUNCTION alices.planted();
+SET ROLE regress_ekran_alice;
+SELECT * FROM testing.failure($$SELECT ekran_create_store('alices')$$) \gx
+INSERT INTO alices.session (session_id, login_date) VALUES (1, '2024-01-01');
+INSERT INTO alices.activity (session_id, activity_date) VALUES (1, '2024-01-01 01:00');
+SELECT session_id, idle_time FROM ekran_sessions();
+SET ROLE regress_ekran_bob;
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('alices')$$);
+RESET ROLE;
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('alices')$$);
+DROP TABLE alices.pending, alices.session_idle;
+
+-- A superuser completes it for its owner, as its owner: so runs what the owner
+-- has planted, and so belongs what is made.
+SET client_min_messages = warning;
+SET ROLE regress_ekran_alice;
+CREATE FUNCTION alices.alices_own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'runs as %', current_user; RETURN NEW; END $$;
+RESET ROLE;
+SELECT ekran_create_store('alices');
+SELECT current_user = session_user AS is_oneself;
+SET ROLE regress_ekran_alice;
+CREATE TRIGGER planted BEFORE UPDATE ON alices.session_idle FOR EACH ROW EXECUTE FUNCTION alices.alices_own();
+DROP TRIGGER ekran_insert ON alices.activity;
+RESET ROLE;
+SELECT ekran_create_store('alices');
+SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'alices'::regnamespace;
+SET ROLE regress_ekran_alice;
+DROP TRIGGER planted ON alices.session_idle;
+INSERT INTO alices.session (session_id, login_date) VALUES (2, '2024-01-01');
+INSERT INTO alices.activity (session_id, activity_date) VALUES (2, '2024-01-01 00:20');
+SELECT session_id, idle_time FROM ekran_sessions();
+RESET ROLE;
+DROP SCHEMA alices CASCADE;
+
+-- What owners do to their stores, and may.
+SELECT ekran_create_store('tuned');
+ALTER INDEX tuned.session_tstzrange_idx SET (fillfactor = 80);
+ALTER TABLE tuned.activity ALTER activity_id DROP DEFAULT, ALTER activity_id ADD GENERATED BY DEFAULT AS IDENTITY;
+SET quote_all_identifiers = on;
+SELECT ekran_create_store('tuned');
+RESET quote_all_identifiers;
+SELECT count(*) FROM pg_indexes WHERE schemaname = 'tuned' AND tablename = 'session';
+-- and what they may not
+CREATE TABLE tuned.more () INHERITS (tuned.session);
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('tuned')$$);
+DROP TABLE tuned.more;
+ALTER TABLE tuned.client ADD id int;
+ALTER TABLE tuned.session DROP CONSTRAINT session_client_guid_fkey;
+ALTER TABLE tuned.client DROP CONSTRAINT client_pkey, ADD CONSTRAINT by_id PRIMARY KEY (id);
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('tuned')$$);
+DROP TABLE tuned.pending;
+CREATE TABLE tuned.pending (session_id bigint NOT NULL, first_moment timestamptz NOT NULL, last_moment timestamptz NOT NULL) PARTITION BY HASH (session_id);
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('tuned')$$);
+SELECT code, message FROM testing.failure($$SET ekran_sessions.store = 'pg_temp'$$);
+DROP SCHEMA tuned CASCADE;
+SELECT format('REVOKE ALL ON DATABASE %I FROM regress_ekran_alice, regress_ekran_bob', current_database()) \gexec
+REVOKE ALL ON SCHEMA testing FROM regress_ekran_alice, regress_ekran_bob;
+DROP ROLE regress_ekran_alice, regress_ekran_bob;
