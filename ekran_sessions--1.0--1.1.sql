@@ -5,6 +5,15 @@
 
 -- The idle-gap index. A store of version 1.0 gets it by ekran_create_store().
 
+COMMENT ON FUNCTION ekran_create_store(name) IS
+'Creates a store (tables client, app_user, session and activity, and session_idle and pending derived from them) in the schema, owned by the caller, or completes a store that lacks something, as its owner; data stays as it is. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 22004 for a null schema, 42939 for a reserved one.';
+
+COMMENT ON FUNCTION ekran_activity_trigger() IS
+'Trigger function of a store''s table activity, attached by ekran_create_store(): refuses activities of unknown sessions with 23503, and keeps the idle-gap index. Errors otherwise: 39P01 where it is called or attached in another way, 55000 where table session is missing or has another owner.';
+
+COMMENT ON FUNCTION ekran_session_trigger() IS
+'Trigger function of a store''s table session, attached by ekran_create_store(): gives new sessions their row of the idle-gap index; deletes the activities of deleted sessions; refuses a new session_id where activities refer to the old one with 23503, and TRUNCATE that would leave activities with 0A000. Errors otherwise: 39P01 where it is called or attached in another way, 55000 where table activity is missing or has another owner.';
+
 CREATE FUNCTION ekran_refresh()
 RETURNS bigint
 AS 'MODULE_PATHNAME'

@@ -4,12 +4,13 @@
  *	  ekran_create_store(): the tables of a store, as data, and what it takes
  *	  to make or complete them.
  *
- * The tables are ordinary ones that belong to the caller.  Only their triggers
+ * The tables are ordinary ones that belong to whoever made them.  Only their triggers
  * depend on the extension: DROP EXTENSION stops at them, and with CASCADE
  * takes them along and nothing else.
  *
- * All DDL runs through SPI with the caller's rights, and under a pinned
- * search_path, so that built-in names in it mean the built-in objects.
+ * All DDL runs through SPI with the rights of the store's owner, who is the
+ * caller where there is no store yet, and under a pinned search_path, so that
+ * built-in names in it mean the built-in objects.
  *
  *-------------------------------------------------------------------------
  */
@@ -671,8 +672,8 @@ check_store_name(FunctionCallInfo fcinfo)
  * Make a store in a schema, or complete one that lacks something.
  *
  * What is there keeps its data, and what its owner has added.  Errors: 42809
- * for an object in the way with another shape; 22004 and 42939 for a schema
- * that can't be; the server's own where the caller may not create or alter, or
+ * for an object in the way with another shape or owner; 42501 for a store of
+ * another owner; 22004 and 42939 for a schema that can't be; the server's own where the caller may not create or alter, or
  * where rows violate a constraint that was missing.  On error nothing changes.
  */
 Datum
