@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(ekran_check);
 PG_FUNCTION_INFO_V1(ekran_rebuild);
 
 /* Pending rows that one fold takes; what is left stays pending. */
-#define PENDING_AT_A_TIME	10000
+#define PENDING_AT_A_TIME	100000
 
 static const Range whole_timeline = {DT_NOBEGIN, DT_NOEND};
 
