@@ -9,6 +9,7 @@ OBJS = \
 	src/gaps.o \
 	src/index.o \
 	src/module.o \
+	src/names.o \
 	src/reading.o \
 	src/retention.o \
 	src/rights.o \

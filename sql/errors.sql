@@ -32,6 +32,11 @@ SELECT * FROM testing.failure('SELECT * FROM ekran_sessions_after(count => 0, af
 INSERT INTO session (session_id, login_date, logout_date)
 VALUES (1, '4000-01-01 BC', '294000-01-01');
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
+TRUNCATE session, activity;
+INSERT INTO client VALUES ('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'PC');
+INSERT INTO app_user VALUES (1, 'Ada');
+INSERT INTO session (session_id, client_guid, user_id, login_date)
+VALUES (1, '6ba7b810-9dad-11d1-80b4-00c04fd430c8', 1, '2024-01-01');
 -- the store
 SET ekran_sessions.store = 'nowhere';
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');

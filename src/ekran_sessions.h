@@ -78,8 +78,9 @@ typedef enum StoreQuery
 	/* for readers, with the caller's rights */
 	QUERY_PAGE_ACROSS,
 	QUERY_PAGE_WITHIN,
-	QUERY_INDEXED_PAGE_ACROSS,
-	QUERY_INDEXED_PAGE_WITHIN,
+	QUERY_CLIENT_NAMES,
+	QUERY_USER_NAMES,
+	QUERY_GAPS,
 	QUERY_COUNT_ACROSS,
 	QUERY_POSITION_WITHIN,
 	QUERY_KEYSET_POSITION,
@@ -124,15 +125,27 @@ typedef enum StoreQuery
 
 extern const char *current_store(void);
 extern SPIPlanPtr store_plan(const char *store, StoreQuery query);
+/* Activities fetched at a time: what bounds the memory a long session takes. */
+#define ACTIVITY_BATCH	1000
+
 extern void read_query(const char *store, StoreQuery query,
 					   Datum *parameters);
 extern Portal open_query(const char *store, StoreQuery query,
 						 Datum *parameters);
-extern uint64 fetch_batch(Portal portal);
+extern uint64 fetch_batch(Portal portal, int size);
 extern void check_result_shape(const char *store, int ncolumns,
 							   const Oid *types);
 extern Datum int8_array(const int64 *values, int count);
 extern Datum timestamptz_array(const TimestampTz *values, int count);
+
+/* names.c: the names of clients and users */
+
+typedef struct Names Names;
+
+extern Names *begin_names(StoreQuery query, Oid key_type);
+extern void learn_names(Names *names, const char *store, const Datum *ids,
+						int count);
+extern bool find_name(const Names *names, Datum id, Datum *name);
 
 /* window.c: the rules */
 

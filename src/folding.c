@@ -31,6 +31,9 @@ PG_FUNCTION_INFO_V1(ekran_refresh);
 PG_FUNCTION_INFO_V1(ekran_check);
 PG_FUNCTION_INFO_V1(ekran_rebuild);
 
+/* Sessions listed at a time. */
+#define SESSION_BATCH	1000
+
 /* Pending rows that one fold takes; what is left stays pending. */
 #define PENDING_AT_A_TIME	100000
 
@@ -239,7 +242,7 @@ for_each_session(const char *store, StoreQuery query,
 	int64		done = 0;
 	uint64		fetched;
 
-	while ((fetched = fetch_batch(portal)) > 0)
+	while ((fetched = fetch_batch(portal, SESSION_BATCH)) > 0)
 	{
 		SPITupleTable *sessions = SPI_tuptable;
 
@@ -473,7 +476,7 @@ check_sessions(const char *store, ReturnSetInfo *result)
 	check_context = AllocSetContextCreate(CurrentMemoryContext,
 										  "ekran_sessions check",
 										  ALLOCSET_DEFAULT_SIZES);
-	while ((fetched = fetch_batch(portal)) > 0)
+	while ((fetched = fetch_batch(portal, SESSION_BATCH)) > 0)
 	{
 		SPITupleTable *sessions = SPI_tuptable;
 
@@ -504,7 +507,7 @@ check_orphans(const char *store, ReturnSetInfo *result)
 	Portal		portal = open_query(store, QUERY_ORPHANS, NULL);
 	uint64		fetched;
 
-	while ((fetched = fetch_batch(portal)) > 0)
+	while ((fetched = fetch_batch(portal, SESSION_BATCH)) > 0)
 	{
 		check_result_shape(store, lengthof(orphan_column_types),
 						   orphan_column_types);

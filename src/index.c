@@ -148,7 +148,7 @@ read_region(const char *store, int64 session_id, const Range *range,
 	uint64		fetched;
 
 	begin_region(region);
-	while ((fetched = fetch_batch(activities)) > 0)
+	while ((fetched = fetch_batch(activities, ACTIVITY_BATCH)) > 0)
 	{
 		check_result_shape(store, 1, &timestamptz_type);
 		for (uint64 i = 0; i < fetched; i++)

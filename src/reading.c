@@ -3,11 +3,12 @@
  * reading.c
  *	  Reading: a page of sessions, clipped and measured, and their count.
  *
- * A page is read in steps, each with a query for all its sessions: the sessions
- * with their gaps (those across the window's start, then those within), what
- * is pending for them, and the activities next to the window's bounds where
- * the gaps don't tell them.  Sessions without gaps that can be used are
- * measured from their raw activities, one by one.
+ * Sessions come in order, those across the window's start first, then those
+ * within, and in chunks.  A chunk is read in steps, each with a query for all
+ * its sessions: the sessions, names not known yet, their gaps, what is pending
+ * for them, and the activities next to the window's bounds where the gaps don't
+ * tell them.  Sessions without gaps that can be used are measured from their
+ * raw activities, one by one.
  *
  * All queries of a call run under the snapshot of the caller's query, so what
  * they return fits together.
@@ -20,22 +21,32 @@
 #include "common/int.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
-/* Columns of the page queries beyond the identity. */
+/*
+ * Sessions read at a time.  Few enough for what they take to be used again by
+ * the next chunk: memory given back to the system and asked for again, page by
+ * page, once took a call as long as all its queries.
+ */
+#define CHUNK_SIZE	100
+
+/* Columns of the page queries. */
 enum
 {
-	PAGE_LOGIN = NUM_IDENTITY_COLUMNS,
+	PAGE_SESSION_ID,
+	PAGE_CLIENT_GUID,
+	PAGE_USER_ID,
+	PAGE_LOGIN,
 	PAGE_LOGOUT,
-	PAGE_FINISH,				/* null if the gaps are to tell */
-	PAGE_GAP_START,				/* null if there are none */
-	PAGE_GAP_END,
 	NUM_PAGE_COLUMNS
 };
 
 static const Oid page_column_types[NUM_PAGE_COLUMNS] = {
-	INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
+	INT8OID, UUIDOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID
+};
+
+static const Oid gaps_column_types[] = {
+	INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
 };
 
 static const Oid timestamptz_type = TIMESTAMPTZOID;
@@ -48,13 +59,12 @@ static const Oid position_column_types[] = {
 	TIMESTAMPTZOID, INT8OID
 };
 
-/* A session of a page on its way to be measured. */
+/* A session on its way to be measured. */
 typedef struct PageSession
 {
 	MeasuredSession result;
 	int64		session_id;
 	SessionSpan span;
-	bool		has_finish;		/* is span.finish known? */
 	bool		has_gaps;
 	Gaps		gaps;
 	Ranges		pending;
@@ -63,11 +73,27 @@ typedef struct PageSession
 	TimestampTz last_activity;	/* in bounds, or -infinity */
 } PageSession;
 
-typedef struct SessionPage
+typedef struct Chunk
 {
 	int			count;
-	PageSession **sessions;		/* in order */
-} SessionPage;
+	PageSession sessions[CHUNK_SIZE];	/* in order */
+	PageSession *by_id[CHUNK_SIZE];
+} Chunk;
+
+/* What a call reads with. */
+typedef struct PageReader
+{
+	const char *store;
+	const Window *window;
+	bool		use_index;
+	bool		has_pending;	/* anything at all? */
+	Names	   *client_names;
+	Names	   *user_names;
+	SessionReceiver receive;
+	void	   *state;
+	Chunk		chunk;
+	MemoryContext chunk_context;	/* reset after each chunk */
+} PageReader;
 
 /* A place in the order of sessions. */
 typedef struct Position
@@ -112,53 +138,41 @@ keyset_position(const char *store, int64 session_id)
 static void
 load_session(PageSession *session, const Datum *values, const bool *nulls)
 {
-	memset(session, 0, sizeof(*session));
-	memcpy(session->result.identity, values,
-		   sizeof(session->result.identity));
-	memcpy(session->result.identity_null, nulls,
-		   sizeof(session->result.identity_null));
+	MeasuredSession *result = &session->result;
 
-	session->session_id = DatumGetInt64(values[COLUMN_SESSION_ID]);
+	memset(session, 0, sizeof(*session));
+	result->identity[COLUMN_SESSION_ID] = values[PAGE_SESSION_ID];
+	result->identity[COLUMN_CLIENT_GUID] = values[PAGE_CLIENT_GUID];
+	result->identity_null[COLUMN_CLIENT_GUID] = nulls[PAGE_CLIENT_GUID];
+	result->identity[COLUMN_USER_ID] = values[PAGE_USER_ID];
+	result->identity_null[COLUMN_USER_ID] = nulls[PAGE_USER_ID];
+
+	session->session_id = DatumGetInt64(values[PAGE_SESSION_ID]);
 	session->span.login = DatumGetTimestampTz(values[PAGE_LOGIN]);
 	session->span.is_finished = !nulls[PAGE_LOGOUT];
-	session->has_finish = !nulls[PAGE_FINISH];
-	if (session->has_finish)
-		session->span.finish = DatumGetTimestampTz(values[PAGE_FINISH]);
-	if (!nulls[PAGE_GAP_START] && !nulls[PAGE_GAP_END])
-		session->has_gaps = read_gaps(values[PAGE_GAP_START],
-									  values[PAGE_GAP_END], &session->gaps);
+	if (session->span.is_finished)
+		session->span.finish = DatumGetTimestampTz(values[PAGE_LOGOUT]);
 }
 
-/*
- * Rule: rules.md, Order.
- */
 static int
-compare_places(const void *a, const void *b)
+compare_session_ids(const void *a, const void *b)
 {
-	const PageSession *left = *(PageSession *const *) a;
-	const PageSession *right = *(PageSession *const *) b;
+	int64		left = (*(PageSession *const *) a)->session_id;
+	int64		right = (*(PageSession *const *) b)->session_id;
 
-	if (left->span.login != right->span.login)
-		return left->span.login < right->span.login ? -1 : 1;
-	return (left->session_id > right->session_id) -
-		(left->session_id < right->session_id);
+	return (left > right) - (left < right);
 }
 
 /*
- * Run a query of a part of a page, and append its sessions in order.
+ * Take the sessions of a chunk from SPI_tuptable.
  */
 static void
-append_sessions(const char *store, StoreQuery query, Datum *parameters,
-				SessionPage *page)
+load_chunk(PageReader *reader, int count)
 {
-	PageSession **part = page->sessions + page->count;
-	PageSession *sessions;
-	int			count;
+	Chunk	   *chunk = &reader->chunk;
 
-	read_query(store, query, parameters);
-	check_result_shape(store, NUM_PAGE_COLUMNS, page_column_types);
-	count = (int) SPI_processed;
-	sessions = palloc(Max(count, 1) * sizeof(PageSession));
+	check_result_shape(reader->store, NUM_PAGE_COLUMNS, page_column_types);
+	chunk->count = count;
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[NUM_PAGE_COLUMNS];
@@ -166,11 +180,117 @@ append_sessions(const char *store, StoreQuery query, Datum *parameters,
 
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
 						  values, nulls);
-		load_session(&sessions[i], values, nulls);
-		part[i] = &sessions[i];
+		load_session(&chunk->sessions[i], values, nulls);
+		chunk->by_id[i] = &chunk->sessions[i];
 	}
-	qsort(part, count, sizeof(PageSession *), compare_places);
-	page->count += count;
+	qsort(chunk->by_id, count, sizeof(PageSession *), compare_session_ids);
+}
+
+/*
+ * The session of a chunk that has an id.
+ */
+static PageSession *
+find_session(Chunk *chunk, int64 session_id)
+{
+	PageSession wanted;
+	PageSession *key = &wanted;
+	PageSession **found;
+
+	wanted.session_id = session_id;
+	found = bsearch(&key, chunk->by_id, chunk->count, sizeof(PageSession *),
+					compare_session_ids);
+	if (found == NULL)
+		elog(ERROR, "session " INT64_FORMAT " was not asked for", session_id);
+	return *found;
+}
+
+/*
+ * Give the sessions of a chunk the names that go with one of their ids.
+ */
+static void
+load_names(PageReader *reader, Names *names, SessionColumn id_column,
+		   SessionColumn name_column)
+{
+	Chunk	   *chunk = &reader->chunk;
+	Datum		ids[CHUNK_SIZE];
+	int			count = 0;
+
+	for (int i = 0; i < chunk->count; i++)
+		if (!chunk->sessions[i].result.identity_null[id_column])
+			ids[count++] = chunk->sessions[i].result.identity[id_column];
+	learn_names(names, reader->store, ids, count);
+
+	for (int i = 0; i < chunk->count; i++)
+	{
+		MeasuredSession *result = &chunk->sessions[i].result;
+
+		result->identity_null[name_column] =
+			result->identity_null[id_column] ||
+			!find_name(names, result->identity[id_column],
+					   &result->identity[name_column]);
+	}
+}
+
+static Datum
+chunk_ids(const Chunk *chunk)
+{
+	int64		ids[CHUNK_SIZE];
+
+	for (int i = 0; i < chunk->count; i++)
+		ids[i] = chunk->by_id[i]->session_id;
+	return int8_array(ids, chunk->count);
+}
+
+/*
+ * Give the sessions of a chunk their gaps, which point into the result.
+ */
+static SPITupleTable *
+load_gaps(PageReader *reader)
+{
+	Datum		parameters[] = {chunk_ids(&reader->chunk)};
+
+	read_query(reader->store, QUERY_GAPS, parameters);
+	check_result_shape(reader->store, lengthof(gaps_column_types),
+					   gaps_column_types);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum		values[lengthof(gaps_column_types)];
+		bool		nulls[lengthof(gaps_column_types)];
+		PageSession *session;
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+						  values, nulls);
+		session = find_session(&reader->chunk, DatumGetInt64(values[0]));
+		session->has_gaps = !nulls[1] && !nulls[2] &&
+			read_gaps(values[1], values[2], &session->gaps);
+	}
+	return SPI_tuptable;
+}
+
+/*
+ * Let the sessions of a chunk know what is pending for them.
+ */
+static void
+load_pending(PageReader *reader)
+{
+	Datum		parameters[] = {chunk_ids(&reader->chunk)};
+
+	read_query(reader->store, QUERY_PENDING, parameters);
+	check_result_shape(reader->store, lengthof(pending_column_types),
+					   pending_column_types);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum		values[lengthof(pending_column_types)];
+		bool		nulls[lengthof(pending_column_types)];
+		PageSession *session;
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+						  values, nulls);
+		session = find_session(&reader->chunk, DatumGetInt64(values[0]));
+		add_range(&session->pending, DatumGetTimestampTz(values[1]),
+				  DatumGetTimestampTz(values[2]));
+	}
+	SPI_freetuptable(SPI_tuptable);
 }
 
 static int64
@@ -216,120 +336,6 @@ find_position_within(const char *store, const Window *window, int64 offset,
 }
 
 /*
- * Fetch the sessions of a page, in order, not measured yet.
- */
-static SessionPage
-fetch_page(const char *store, const Window *window,
-		   const PageRequest *request, bool use_index)
-{
-	SessionPage page = {0};
-	Position	position = before_all;
-	int64		offset = 0;
-	Datum		parameters[6];
-
-	if (request->is_keyset)
-		position = keyset_position(store, request->after_session_id);
-	/* No table holds so many sessions as to reach a page beyond int64. */
-	else if (pg_mul_s64_overflow(request->index, request->size, &offset))
-		return page;
-	if (request->size == 0)
-		return page;
-
-	page.sessions = palloc(request->size * sizeof(PageSession *));
-	parameters[0] = TimestampTzGetDatum(window->start);
-	parameters[1] = TimestampTzGetDatum(window->end);
-	parameters[2] = TimestampTzGetDatum(position.login);
-	parameters[3] = Int64GetDatum(position.session_id);
-	if (position.login <= window->start)
-	{
-		parameters[4] = Int64GetDatum(request->size);
-		parameters[5] = Int64GetDatum(offset);
-		append_sessions(store,
-						use_index ? QUERY_INDEXED_PAGE_ACROSS : QUERY_PAGE_ACROSS,
-						parameters, &page);
-		if (page.count > 0)
-			offset = 0;
-		else if (offset > 0)
-			offset -= count_across(store, window);
-	}
-
-	if (page.count == request->size)
-		return page;
-	/* Later than start is beyond every session at it. */
-	if (position.login <= window->start)
-	{
-		position.login = window->start;
-		position.session_id = PG_INT64_MAX;
-	}
-	if (offset > 0 && !find_position_within(store, window, offset, &position))
-		return page;
-	parameters[2] = TimestampTzGetDatum(position.login);
-	parameters[3] = Int64GetDatum(position.session_id);
-	parameters[4] = Int64GetDatum(request->size - page.count);
-	append_sessions(store,
-					use_index ? QUERY_INDEXED_PAGE_WITHIN : QUERY_PAGE_WITHIN,
-					parameters, &page);
-	return page;
-}
-
-static int
-compare_session_ids(const void *a, const void *b)
-{
-	int64		left = (*(PageSession *const *) a)->session_id;
-	int64		right = (*(PageSession *const *) b)->session_id;
-
-	return (left > right) - (left < right);
-}
-
-/*
- * Let the sessions know what is pending for them.
- */
-static void
-load_pending(const char *store, SessionPage *page)
-{
-	PageSession **sessions;
-	int64	   *ids;
-	Datum		parameters[1];
-	int			next = 0;
-
-	read_query(store, QUERY_ANY_PENDING, NULL);
-	if (SPI_processed == 0)
-		return;
-
-	sessions = palloc(page->count * sizeof(PageSession *));
-	ids = palloc(page->count * sizeof(int64));
-	memcpy(sessions, page->sessions, page->count * sizeof(PageSession *));
-	qsort(sessions, page->count, sizeof(PageSession *), compare_session_ids);
-	for (int i = 0; i < page->count; i++)
-		ids[i] = sessions[i]->session_id;
-	parameters[0] = int8_array(ids, page->count);
-	read_query(store, QUERY_PENDING, parameters);
-
-	check_result_shape(store, lengthof(pending_column_types),
-					   pending_column_types);
-
-	/* Both sides are in the order of session ids. */
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		Datum		values[lengthof(pending_column_types)];
-		bool		nulls[lengthof(pending_column_types)];
-		int64		id;
-
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-						  values, nulls);
-		id = DatumGetInt64(values[0]);
-		while (sessions[next]->session_id < id)
-			next++;
-		Assert(sessions[next]->session_id == id);
-		add_range(&sessions[next]->pending, DatumGetTimestampTz(values[1]),
-				  DatumGetTimestampTz(values[2]));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	pfree(sessions);
-	pfree(ids);
-}
-
-/*
  * Complete the gaps, and take from them when running sessions finish.
  */
 static void
@@ -343,7 +349,7 @@ find_finish(const char *store, PageSession *session)
 								   &session->pending);
 		latest = latest_activity(&session->gaps);
 	}
-	if (session->has_finish)
+	if (session->span.is_finished)
 		return;
 
 	if (!session->has_gaps)
@@ -432,16 +438,16 @@ probe_activities(const char *store, StoreQuery query, PageSession **sessions,
  * of the window and login or logout don't settle it.
  */
 static void
-find_clipped_ends(const char *store, SessionPage *page)
+find_clipped_ends(PageReader *reader)
 {
-	PageSession **first = palloc(Max(page->count, 1) * sizeof(PageSession *));
-	PageSession **last = palloc(Max(page->count, 1) * sizeof(PageSession *));
+	PageSession *first[CHUNK_SIZE];
+	PageSession *last[CHUNK_SIZE];
 	int			nfirst = 0;
 	int			nlast = 0;
 
-	for (int i = 0; i < page->count; i++)
+	for (int i = 0; i < reader->chunk.count; i++)
 	{
-		PageSession *session = page->sessions[i];
+		PageSession *session = &reader->chunk.sessions[i];
 
 		if (!session->has_gaps)
 			continue;
@@ -454,10 +460,8 @@ find_clipped_ends(const char *store, SessionPage *page)
 								&session->last_activity))
 			last[nlast++] = session;
 	}
-	probe_activities(store, QUERY_FIRST_ACTIVITIES, first, nfirst);
-	probe_activities(store, QUERY_LAST_ACTIVITIES, last, nlast);
-	pfree(first);
-	pfree(last);
+	probe_activities(reader->store, QUERY_FIRST_ACTIVITIES, first, nfirst);
+	probe_activities(reader->store, QUERY_LAST_ACTIVITIES, last, nlast);
 }
 
 /*
@@ -512,7 +516,7 @@ measure_by_activities(const char *store, PageSession *session)
 		add_moment(measure, session->session_id, span->login);
 
 	activities = open_query(store, QUERY_ACTIVITIES, parameters);
-	while ((fetched = fetch_batch(activities)) > 0)
+	while ((fetched = fetch_batch(activities, ACTIVITY_BATCH)) > 0)
 	{
 		check_result_shape(store, 1, &timestamptz_type);
 		for (uint64 i = 0; i < fetched; i++)
@@ -534,6 +538,124 @@ measure_by_activities(const char *store, PageSession *session)
 }
 
 /*
+ * Measure the sessions of a chunk, whose rows are in SPI_tuptable, and hand
+ * them on.
+ */
+static void
+process_chunk(PageReader *reader, int count)
+{
+	Chunk	   *chunk = &reader->chunk;
+	MemoryContext old_context = MemoryContextSwitchTo(reader->chunk_context);
+	SPITupleTable *rows = SPI_tuptable;
+	SPITupleTable *gaps = NULL;
+
+	load_chunk(reader, count);
+	load_names(reader, reader->client_names, COLUMN_CLIENT_GUID,
+			   COLUMN_CLIENT_NAME);
+	load_names(reader, reader->user_names, COLUMN_USER_ID, COLUMN_USER_NAME);
+	if (reader->use_index)
+		gaps = load_gaps(reader);
+	if (reader->has_pending)
+		load_pending(reader);
+
+	for (int i = 0; i < chunk->count; i++)
+	{
+		PageSession *session = &chunk->sessions[i];
+
+		CHECK_FOR_INTERRUPTS();
+		find_finish(reader->store, session);
+		session->bounds = clip_bounds(&session->span, reader->window);
+	}
+	find_clipped_ends(reader);
+	for (int i = 0; i < chunk->count; i++)
+	{
+		PageSession *session = &chunk->sessions[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (session->has_gaps)
+			measure_by_gaps(session);
+		else
+			measure_by_activities(reader->store, session);
+		reader->receive(&session->result, reader->state);
+	}
+
+	if (gaps != NULL)
+		SPI_freetuptable(gaps);
+	SPI_freetuptable(rows);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(reader->chunk_context);
+}
+
+/*
+ * Read the sessions of a part of a page; how many they were.
+ */
+static int64
+read_part(PageReader *reader, StoreQuery query, Datum *parameters)
+{
+	Portal		portal = open_query(reader->store, query, parameters);
+	int64		sessions = 0;
+	uint64		fetched;
+
+	while ((fetched = fetch_batch(portal, CHUNK_SIZE)) > 0)
+	{
+		process_chunk(reader, (int) fetched);
+		sessions += fetched;
+	}
+	SPI_cursor_close(portal);
+	return sessions;
+}
+
+/*
+ * Read the sessions of a page, those across the window's start before those
+ * within.
+ */
+static void
+read_sessions(PageReader *reader, const PageRequest *request)
+{
+	const char *store = reader->store;
+	const Window *window = reader->window;
+	Position	position = before_all;
+	int64		offset = 0;
+	int64		found = 0;
+	Datum		parameters[6];
+
+	if (request->is_keyset)
+		position = keyset_position(store, request->after_session_id);
+	/* No table holds so many sessions as to reach a page beyond int64. */
+	else if (pg_mul_s64_overflow(request->index, request->size, &offset))
+		return;
+	if (request->size == 0)
+		return;
+
+	parameters[0] = TimestampTzGetDatum(window->start);
+	parameters[1] = TimestampTzGetDatum(window->end);
+	if (position.login <= window->start)
+	{
+		parameters[2] = TimestampTzGetDatum(position.login);
+		parameters[3] = Int64GetDatum(position.session_id);
+		parameters[4] = Int64GetDatum(request->size);
+		parameters[5] = Int64GetDatum(offset);
+		found = read_part(reader, QUERY_PAGE_ACROSS, parameters);
+		if (found > 0)
+			offset = 0;
+		else if (offset > 0)
+			offset -= count_across(store, window);
+
+		/* Later than start is beyond every session at it. */
+		position.login = window->start;
+		position.session_id = PG_INT64_MAX;
+	}
+
+	if (found == request->size ||
+		(offset > 0 && !find_position_within(store, window, offset, &position)))
+		return;
+	parameters[2] = TimestampTzGetDatum(position.login);
+	parameters[3] = Int64GetDatum(position.session_id);
+	parameters[4] = Int64GetDatum(request->size - found);
+	(void) read_part(reader, QUERY_PAGE_WITHIN, parameters);
+}
+
+/*
  * Read a page of the sessions that the window selects, in order, and hand
  * each to receive, measured.
  *
@@ -546,35 +668,27 @@ void
 read_page(const char *store, const Window *window,
 		  const PageRequest *request, SessionReceiver receive, void *state)
 {
-	bool		use_index = index_is_usable(store);
-	SessionPage page;
+	PageReader *reader;
 
 	SPI_connect();
 
-	page = fetch_page(store, window, request, use_index);
-	if (use_index && page.count > 0)
-		load_pending(store, &page);
-	for (int i = 0; i < page.count; i++)
+	reader = palloc0(sizeof(PageReader));
+	reader->store = store;
+	reader->window = window;
+	reader->receive = receive;
+	reader->state = state;
+	reader->client_names = begin_names(QUERY_CLIENT_NAMES, UUIDOID);
+	reader->user_names = begin_names(QUERY_USER_NAMES, INT4OID);
+	reader->chunk_context = AllocSetContextCreate(CurrentMemoryContext,
+												  "ekran_sessions chunk",
+												  ALLOCSET_DEFAULT_SIZES);
+	reader->use_index = index_is_usable(store);
+	if (reader->use_index)
 	{
-		PageSession *session = page.sessions[i];
-
-		CHECK_FOR_INTERRUPTS();
-		find_finish(store, session);
-		session->bounds = clip_bounds(&session->span, window);
+		read_query(store, QUERY_ANY_PENDING, NULL);
+		reader->has_pending = SPI_processed > 0;
 	}
-	if (use_index)
-		find_clipped_ends(store, &page);
-	for (int i = 0; i < page.count; i++)
-	{
-		PageSession *session = page.sessions[i];
-
-		CHECK_FOR_INTERRUPTS();
-		if (session->has_gaps)
-			measure_by_gaps(session);
-		else
-			measure_by_activities(store, session);
-		receive(&session->result, state);
-	}
+	read_sessions(reader, request);
 
 	SPI_finish();
 }

@@ -26,9 +26,6 @@
 /* Stands in the queries below for the quoted name of the store's schema. */
 #define STORE_MARK	"@store@"
 
-/* Rows fetched at a time: what bounds the memory that a long session takes. */
-#define BATCH_SIZE	1000
-
 /*
  * Sessions selected by the window ($1, $2), in two parts that exclude each
  * other and that an index finds each:
@@ -77,43 +74,17 @@
 #define IN_ORDER \
 	" ORDER BY s.login_date, s.session_id"
 
-/* A session's latest counted activity, if its logout is to come. */
+/* A running session's latest counted activity. */
 #define LATEST_ACTIVITY_OF(session) \
 	"(SELECT a.activity_date FROM @store@.activity a" \
 	" WHERE a.session_id OPERATOR(pg_catalog.=) " session ".session_id" \
 	" AND a.activity_date OPERATOR(pg_catalog.>=) " session ".login_date" \
 	" ORDER BY a.activity_date DESC LIMIT 1)"
 
-/*
- * A part of a page, columns as in reading.c.  In no order: to sort sessions
- * there, without their columns, is quicker.  LIMIT 1000, the largest page, and
- * LATERAL keep the planner from reading whole tables for more rows than come.
- */
-#define PAGE_OF(part, limits, finish_and_gaps, index) \
-	"SELECT p.session_id, p.client_guid, c.client_name, p.user_id, u.user_name," \
-	" p.login_date, p.logout_date, " finish_and_gaps \
-	" FROM (SELECT * FROM" \
-	"  (SELECT s.session_id, s.client_guid, s.user_id, s.login_date, s.logout_date" \
-			part IN_ORDER limits ") q LIMIT 1000) p" \
-	" LEFT JOIN @store@.client c" \
-	"   ON c.client_guid OPERATOR(pg_catalog.=) p.client_guid" \
-	" LEFT JOIN @store@.app_user u" \
-	"   ON u.user_id OPERATOR(pg_catalog.=) p.user_id" \
-	index
-
-/* From raw activities: the finish is the logout, else the latest moment. */
-#define RAW_PAGE_OF(part, limits) \
-	PAGE_OF(part, limits, \
-			"COALESCE(p.logout_date, " LATEST_ACTIVITY_OF("p") ", p.login_date)," \
-			" NULL::pg_catalog.timestamptz[], NULL::pg_catalog.timestamptz[]", "")
-
-/* By the index: the gaps tell when a running session finishes. */
-#define INDEXED_PAGE_OF(part, limits) \
-	PAGE_OF(part, limits, "p.logout_date, i.gap_start, i.gap_end", \
-			" LEFT JOIN LATERAL (SELECT j.gap_start, j.gap_end" \
-			"   FROM @store@.session_idle j" \
-			"   WHERE j.session_id OPERATOR(pg_catalog.=) p.session_id OFFSET 0) i" \
-			"   ON true")
+/* Sessions of a part, beyond a position; columns as in reading.c. */
+#define PAGE_OF(part, limits) \
+	"SELECT s.session_id, s.client_guid, s.user_id, s.login_date, s.logout_date" \
+	part IN_ORDER limits
 
 /*
  * For each session ($1), the activity next to a moment ($2) of it, on one side
@@ -161,24 +132,30 @@ typedef struct QueryText
 
 static const QueryText query_texts[] = {
 	[QUERY_PAGE_ACROSS] = {
-		RAW_PAGE_OF(ACROSS_START BEYOND_POSITION, " LIMIT $5 OFFSET $6"),
+		PAGE_OF(ACROSS_START BEYOND_POSITION, " LIMIT $5 OFFSET $6"),
 		6, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID},
 		PLAN_ONCE
 	},
 	[QUERY_PAGE_WITHIN] = {
-		RAW_PAGE_OF(WITHIN_WINDOW_BEYOND_POSITION, " LIMIT $5"),
+		PAGE_OF(WITHIN_WINDOW_BEYOND_POSITION, " LIMIT $5"),
 		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
 		PLAN_ONCE
 	},
-	[QUERY_INDEXED_PAGE_ACROSS] = {
-		INDEXED_PAGE_OF(ACROSS_START BEYOND_POSITION, " LIMIT $5 OFFSET $6"),
-		6, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID},
-		PLAN_ONCE
+	[QUERY_CLIENT_NAMES] = {
+		"SELECT c.client_guid, c.client_name FROM @store@.client c"
+		" WHERE c.client_guid OPERATOR(pg_catalog.=) ANY ($1)",
+		1, {UUIDARRAYOID}, PLAN_ONCE
 	},
-	[QUERY_INDEXED_PAGE_WITHIN] = {
-		INDEXED_PAGE_OF(WITHIN_WINDOW_BEYOND_POSITION, " LIMIT $5"),
-		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
-		PLAN_ONCE
+	[QUERY_USER_NAMES] = {
+		"SELECT u.user_id, u.user_name FROM @store@.app_user u"
+		" WHERE u.user_id OPERATOR(pg_catalog.=) ANY ($1)",
+		1, {INT4ARRAYOID}, PLAN_ONCE
+	},
+	[QUERY_GAPS] = {
+		"SELECT i.session_id, i.gap_start, i.gap_end"
+		" FROM @store@.session_idle i"
+		" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
+		1, {INT8ARRAYOID}, PLAN_ONCE
 	},
 	[QUERY_COUNT_ACROSS] = {
 		"SELECT pg_catalog.count(*)" ACROSS_START,
@@ -552,14 +529,14 @@ open_query(const char *store, StoreQuery query, Datum *parameters)
 }
 
 /*
- * Fetch the next rows of a query, of which there are 0 at its end.  They are
+ * Fetch the next rows of a query, so many at most, and 0 at its end.  They are
  * in SPI_tuptable, which the caller frees.
  */
 uint64
-fetch_batch(Portal portal)
+fetch_batch(Portal portal, int size)
 {
 	CHECK_FOR_INTERRUPTS();
-	SPI_cursor_fetch(portal, true, BATCH_SIZE);
+	SPI_cursor_fetch(portal, true, size);
 	return SPI_processed;
 }
 

@@ -1,0 +1,149 @@
+/*-------------------------------------------------------------------------
+ *
+ * names.c
+ *	  The names of clients and users, looked up once a call for each that
+ *	  occurs: sessions are many, clients and users few.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "utils/array.h"
+#include "utils/hsearch.h"
+#include "utils/uuid.h"
+
+/* The longer of the keys, a uuid; an int4 takes the front of it. */
+typedef struct NameKey
+{
+	char		bytes[UUID_LEN];
+} NameKey;
+
+typedef struct NameEntry
+{
+	NameKey		key;			/* the hash key */
+	Datum		name;
+	bool		is_null;		/* also where there is no such row */
+} NameEntry;
+
+struct Names
+{
+	StoreQuery	query;
+	Oid			key_type;
+	HTAB	   *entries;
+	MemoryContext context;		/* where names stay for the call */
+};
+
+/*
+ * Begin to look up names by a query that takes an array of keys.
+ */
+Names *
+begin_names(StoreQuery query, Oid key_type)
+{
+	Names	   *names = palloc(sizeof(Names));
+	HASHCTL		control = {0};
+
+	names->query = query;
+	names->key_type = key_type;
+	names->context = CurrentMemoryContext;
+	control.keysize = sizeof(NameKey);
+	control.entrysize = sizeof(NameEntry);
+	control.hcxt = CurrentMemoryContext;
+	names->entries = hash_create("ekran_sessions names", 64, &control,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return names;
+}
+
+static NameKey
+name_key(const Names *names, Datum id)
+{
+	NameKey		key = {{0}};
+
+	if (names->key_type == UUIDOID)
+		memcpy(key.bytes, DatumGetUUIDP(id), UUID_LEN);
+	else
+	{
+		int32		value = DatumGetInt32(id);
+
+		memcpy(key.bytes, &value, sizeof(value));
+	}
+	return key;
+}
+
+static Datum
+id_array(const Names *names, Datum *ids, int count)
+{
+	ArrayType  *array = names->key_type == UUIDOID ?
+		construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR) :
+		construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+
+	return PointerGetDatum(array);
+}
+
+/*
+ * Learn the names of those ids that are not known yet: one query for all.
+ */
+void
+learn_names(Names *names, const char *store, const Datum *ids, int count)
+{
+	const Oid	column_types[] = {names->key_type, TEXTOID};
+	Datum	   *unknown = palloc(Max(count, 1) * sizeof(Datum));
+	int			nunknown = 0;
+	Datum		parameters[1];
+
+	for (int i = 0; i < count; i++)
+	{
+		NameKey		key = name_key(names, ids[i]);
+		bool		found;
+		NameEntry  *entry = hash_search(names->entries, &key, HASH_ENTER,
+										&found);
+
+		if (found)
+			continue;
+		entry->is_null = true;
+		unknown[nunknown++] = ids[i];
+	}
+	if (nunknown == 0)
+		return;
+
+	parameters[0] = id_array(names, unknown, nunknown);
+	read_query(store, names->query, parameters);
+	check_result_shape(store, lengthof(column_types), column_types);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext old_context;
+		Datum		values[2];
+		bool		nulls[2];
+		NameKey		key;
+		NameEntry  *entry;
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+						  values, nulls);
+		key = name_key(names, values[0]);
+		entry = hash_search(names->entries, &key, HASH_FIND, NULL);
+		if (entry == NULL || nulls[1])
+			continue;
+		old_context = MemoryContextSwitchTo(names->context);
+		entry->name = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[1]));
+		entry->is_null = false;
+		MemoryContextSwitchTo(old_context);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * The name of an id that has been learnt; false if there is none.
+ */
+bool
+find_name(const Names *names, Datum id, Datum *name)
+{
+	NameKey		key = name_key(names, id);
+	NameEntry  *entry = hash_search(names->entries, &key, HASH_FIND, NULL);
+
+	Assert(entry != NULL);
+	if (entry->is_null)
+		return false;
+	*name = entry->name;
+	return true;
+}
