@@ -568,34 +568,32 @@ check_result_shape(const char *store, int ncolumns, const Oid *types)
 	}
 }
 
-/*
- * Values as an array, for queries about many sessions.
- */
-Datum
-int8_array(const int64 *values, int count)
+/* Both types of values below are an int64 inside. */
+static Datum
+array_of(Oid type, const int64 *values, int count)
 {
 	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
 	ArrayType  *array;
 
 	for (int i = 0; i < count; i++)
 		elements[i] = Int64GetDatum(values[i]);
-	array = construct_array(elements, count, INT8OID,
+	array = construct_array(elements, count, type,
 							sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 	pfree(elements);
 	return PointerGetDatum(array);
 }
 
+/*
+ * Values as an array, for queries about many sessions.
+ */
+Datum
+int8_array(const int64 *values, int count)
+{
+	return array_of(INT8OID, values, count);
+}
+
 Datum
 timestamptz_array(const TimestampTz *values, int count)
 {
-	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
-	ArrayType  *array;
-
-	for (int i = 0; i < count; i++)
-		elements[i] = TimestampTzGetDatum(values[i]);
-	array = construct_array(elements, count, TIMESTAMPTZOID,
-							sizeof(TimestampTz), FLOAT8PASSBYVAL,
-							TYPALIGN_DOUBLE);
-	pfree(elements);
-	return PointerGetDatum(array);
+	return array_of(TIMESTAMPTZOID, values, count);
 }
