@@ -246,13 +246,21 @@ typedef struct Ranges
 	Range	   *ranges;			/* in ascending order, and apart */
 } Ranges;
 
+/* A range of a session, and what lies around it. */
+typedef struct RegionRequest
+{
+	int64		session_id;
+	Range		range;
+	Region		region;			/* the answer */
+} RegionRequest;
+
 extern bool is_table_of(Oid relation, Oid owner, bool may_be_partitioned);
 extern bool schema_has_index(Oid schema);
 extern bool store_has_index(const char *store);
 extern bool index_is_usable(const char *store);
 extern void add_range(Ranges *ranges, TimestampTz first, TimestampTz last);
-extern void read_region(const char *store, int64 session_id,
-						const Range *range, Region *region);
+extern void read_regions(const char *store, RegionRequest *requests,
+						 int count);
 extern Gaps exact_gaps(const char *store, int64 session_id,
 					   const Gaps *stored, const Ranges *pending);
 

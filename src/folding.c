@@ -132,13 +132,15 @@ delete_folded(const char *store, int64 session_id, const PendingRows *pending)
 static Gaps
 raw_gaps(const char *store, int64 session_id)
 {
-	Region		region;
+	RegionRequest request;
 	Gaps		gaps;
 
-	read_region(store, session_id, &whole_timeline, &region);
-	gaps.count = region.gaps.count;
-	gaps.start = region.gaps.start;
-	gaps.end = region.gaps.end;
+	request.session_id = session_id;
+	request.range = whole_timeline;
+	read_regions(store, &request, 1);
+	gaps.count = request.region.gaps.count;
+	gaps.start = request.region.gaps.start;
+	gaps.end = request.region.gaps.end;
 	return gaps;
 }
 

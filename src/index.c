@@ -25,7 +25,9 @@
  */
 #define NEARBY	(USECS_PER_HOUR)
 
-static const Oid timestamptz_type = TIMESTAMPTZOID;
+static const Oid region_column_types[] = {
+	INT8OID, TIMESTAMPTZOID
+};
 
 /*
  * Is a relation an ordinary table of an owner's, of one piece or, if that may
@@ -133,38 +135,62 @@ add_range(Ranges *ranges, TimestampTz first, TimestampTz last)
 }
 
 /*
- * Read the activities of a range, the last before it and the first after it.
+ * Read the regions around ranges of sessions: one query for all.
  */
 void
-read_region(const char *store, int64 session_id, const Range *range,
-			Region *region)
+read_regions(const char *store, RegionRequest *requests, int count)
 {
-	Datum		parameters[] = {
-		Int64GetDatum(session_id),
-		TimestampTzGetDatum(range->first),
-		TimestampTzGetDatum(range->last)
-	};
-	Portal		activities = open_query(store, QUERY_ACTIVITIES_AROUND, parameters);
+	int64	   *ids = palloc(count * sizeof(int64));
+	TimestampTz *first = palloc(count * sizeof(TimestampTz));
+	TimestampTz *last = palloc(count * sizeof(TimestampTz));
+	Datum		parameters[3];
+	Portal		activities;
 	uint64		fetched;
+	int			previous = 0;
 
-	begin_region(region);
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = requests[i].session_id;
+		first[i] = requests[i].range.first;
+		last[i] = requests[i].range.last;
+		begin_region(&requests[i].region);
+	}
+	parameters[0] = int8_array(ids, count);
+	parameters[1] = timestamptz_array(first, count);
+	parameters[2] = timestamptz_array(last, count);
+	activities = open_query(store, QUERY_ACTIVITIES_AROUND, parameters);
+
 	while ((fetched = fetch_batch(activities, ACTIVITY_BATCH)) > 0)
 	{
-		check_result_shape(store, 1, &timestamptz_type);
+		check_result_shape(store, lengthof(region_column_types),
+						   region_column_types);
 		for (uint64 i = 0; i < fetched; i++)
 		{
-			bool		isnull;
-			Datum		moment = SPI_getbinval(SPI_tuptable->vals[i],
-											   SPI_tuptable->tupdesc, 1,
-											   &isnull);
+			Datum		values[lengthof(region_column_types)];
+			bool		nulls[lengthof(region_column_types)];
+			TimestampTz moment;
+			int			place;
 
-			add_region_activity(region, DatumGetTimestampTz(moment),
-								range->first);
+			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+							  values, nulls);
+			place = (int) DatumGetInt64(values[0]) - 1;
+			moment = DatumGetTimestampTz(values[1]);
+
+			/* The query relies on the plan for this. */
+			if (place < previous || moment < requests[place].region.last)
+				elog(ERROR, "activities come out of order");
+			previous = place;
+			add_region_activity(&requests[place].region, moment,
+								requests[place].range.first);
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
-	end_region(region, range->last);
 	SPI_cursor_close(activities);
+	for (int i = 0; i < count; i++)
+		end_region(&requests[i].region, requests[i].range.last);
+	pfree(ids);
+	pfree(first);
+	pfree(last);
 }
 
 /*
@@ -176,13 +202,20 @@ exact_gaps(const char *store, int64 session_id, const Gaps *stored,
 		   const Ranges *pending)
 {
 	Gaps		gaps = *stored;
+	RegionRequest *requests;
 
+	if (pending->count == 0)
+		return gaps;
+
+	requests = palloc(pending->count * sizeof(RegionRequest));
 	for (int i = 0; i < pending->count; i++)
 	{
-		Region		region;
-
-		read_region(store, session_id, &pending->ranges[i], &region);
-		gaps = mend_gaps(&gaps, &region);
+		requests[i].session_id = session_id;
+		requests[i].range = pending->ranges[i];
 	}
+	read_regions(store, requests, pending->count);
+	for (int i = 0; i < pending->count; i++)
+		gaps = mend_gaps(&gaps, &requests[i].region);
+	pfree(requests);
 	return gaps;
 }

@@ -336,23 +336,59 @@ find_position_within(const char *store, const Window *window, int64 offset,
 }
 
 /*
- * Complete the gaps, and take from them when running sessions finish.
+ * Bring the gaps of a chunk's sessions up to date: one query for all.
+ */
+static void
+complete_gaps(PageReader *reader)
+{
+	Chunk	   *chunk = &reader->chunk;
+	RegionRequest *requests;
+	int			count = 0;
+	int			next = 0;
+
+	for (int i = 0; i < chunk->count; i++)
+		if (chunk->sessions[i].has_gaps)
+			count += chunk->sessions[i].pending.count;
+	if (count == 0)
+		return;
+
+	requests = palloc(count * sizeof(RegionRequest));
+	for (int i = 0; i < chunk->count; i++)
+	{
+		const PageSession *session = &chunk->sessions[i];
+
+		for (int j = 0; session->has_gaps && j < session->pending.count; j++)
+		{
+			requests[next].session_id = session->session_id;
+			requests[next++].range = session->pending.ranges[j];
+		}
+	}
+	read_regions(reader->store, requests, count);
+
+	next = 0;
+	for (int i = 0; i < chunk->count; i++)
+	{
+		PageSession *session = &chunk->sessions[i];
+
+		for (int j = 0; session->has_gaps && j < session->pending.count; j++)
+			session->gaps = mend_gaps(&session->gaps, &requests[next++].region);
+	}
+}
+
+/*
+ * Find when a running session finishes for now.
  */
 static void
 find_finish(const char *store, PageSession *session)
 {
 	TimestampTz latest = DT_NOBEGIN;
 
-	if (session->has_gaps)
-	{
-		session->gaps = exact_gaps(store, session->session_id, &session->gaps,
-								   &session->pending);
-		latest = latest_activity(&session->gaps);
-	}
 	if (session->span.is_finished)
 		return;
 
-	if (!session->has_gaps)
+	if (session->has_gaps)
+		latest = latest_activity(&session->gaps);
+	else
 	{
 		Datum		parameters[] = {Int64GetDatum(session->session_id)};
 		bool		isnull;
@@ -556,7 +592,10 @@ process_chunk(PageReader *reader, int count)
 	if (reader->use_index)
 		gaps = load_gaps(reader);
 	if (reader->has_pending)
+	{
 		load_pending(reader);
+		complete_gaps(reader);
+	}
 
 	for (int i = 0; i < chunk->count; i++)
 	{

@@ -202,22 +202,28 @@ static const QueryText query_texts[] = {
 		" ORDER BY p.session_id, p.first_moment",
 		1, {INT8ARRAYOID}, PLAN_ONCE
 	},
-	/* with the last one before the range and the first one after it */
+	/* Of sessions ($1), those from the last before a range ($2, $3) to the
+	 * first after it: range by range, and in order, as a nested loop finds
+	 * them.  To be told to sort, the planner would do it all over again. */
 	[QUERY_ACTIVITIES_AROUND] = {
-		"SELECT a.activity_date FROM @store@.activity a"
-		" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
-		" AND a.activity_date OPERATOR(pg_catalog.>=) COALESCE("
-		"  (SELECT b.activity_date FROM @store@.activity b"
-		"   WHERE b.session_id OPERATOR(pg_catalog.=) $1"
-		"   AND b.activity_date OPERATOR(pg_catalog.<) $2"
-		"   ORDER BY b.activity_date DESC LIMIT 1), $2)"
-		" AND a.activity_date OPERATOR(pg_catalog.<=) COALESCE("
-		"  (SELECT b.activity_date FROM @store@.activity b"
-		"   WHERE b.session_id OPERATOR(pg_catalog.=) $1"
-		"   AND b.activity_date OPERATOR(pg_catalog.>) $3"
-		"   ORDER BY b.activity_date LIMIT 1), $3)"
-		" ORDER BY a.activity_date",
-		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
+		"SELECT r.place, a.activity_date"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
+		"   WITH ORDINALITY AS r (session_id, first_moment, last_moment, place)"
+		" CROSS JOIN LATERAL ("
+		"  SELECT b.activity_date FROM @store@.activity b"
+		"  WHERE b.session_id OPERATOR(pg_catalog.=) r.session_id"
+		"  AND b.activity_date OPERATOR(pg_catalog.>=) COALESCE("
+		"   (SELECT c.activity_date FROM @store@.activity c"
+		"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
+		"    AND c.activity_date OPERATOR(pg_catalog.<) r.first_moment"
+		"    ORDER BY c.activity_date DESC LIMIT 1), r.first_moment)"
+		"  AND b.activity_date OPERATOR(pg_catalog.<=) COALESCE("
+		"   (SELECT c.activity_date FROM @store@.activity c"
+		"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
+		"    AND c.activity_date OPERATOR(pg_catalog.>) r.last_moment"
+		"    ORDER BY c.activity_date LIMIT 1), r.last_moment)"
+		"  ORDER BY b.activity_date OFFSET 0) a",
+		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
 	},
 	[QUERY_FIRST_ACTIVITIES] = {
 		ACTIVITIES_NEXT_TO(">=", "<=", "ASC"),
