@@ -1,24 +1,26 @@
 MODULE_big = ekran_sessions
 OBJS = \
 	src/arguments.o \
+	src/checking.o \
 	src/create_store.o \
 	src/estimates.o \
 	src/folding.o \
 	src/formatting.o \
 	src/functions.o \
+	src/gap_index.o \
 	src/gaps.o \
-	src/index.o \
 	src/module.o \
 	src/names.o \
 	src/reading.o \
 	src/retention.o \
 	src/rights.o \
 	src/store.o \
+	src/transition.o \
 	src/triggers.o \
 	src/window.o
 
 EXTENSION = ekran_sessions
-DATA = ekran_sessions--1.0.sql ekran_sessions--1.0--1.1.sql
+DATA = ekran_sessions--1.0.sql
 PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
 
 # One file a topic; the name tells the rule tested.
@@ -33,9 +35,10 @@ ISOLATION_OPTS = --inputdir=test
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -Wall -Wextra
 
-PG_CONFIG = pg_config
+PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# Every object sees the shared headers, and PGXS tracks none by default.
-$(OBJS): src/ekran_sessions.h src/compat.h
+# Every object sees the shared headers, and PGXS tracks none by default. The
+# server's just-in-time compiler gets its own form of them, the bitcode.
+$(OBJS) $(OBJS:.o=.bc): src/ekran_sessions.h src/compat.h

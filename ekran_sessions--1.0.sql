@@ -3,11 +3,20 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION ekran_sessions" to load this file. \quit
 
+-- The whole SQL interface, in the order in which one meets it: a store, the
+-- sessions in a window, keeping the index, retention.
+--
 -- The extension holds code only. Data lives in stores, which are ordinary
 -- tables made by ekran_create_store() and owned by whoever called it.
 --
--- The functions that read run with the rights of their caller (SECURITY
--- INVOKER): EXECUTE gives nobody a row that a SELECT would not give them.
+-- Two kinds of rights:
+-- - The functions that read run with the rights of their caller (SECURITY
+--   INVOKER): EXECUTE gives nobody a row that a SELECT would not give them.
+-- - Triggers and maintenance work with the rights of the store's owner. Nobody
+--   may call the latter who could not SET ROLE to the owner: 42501.
+--
+-- All functions but ekran_create_store() and the triggers go by the store that
+-- the setting ekran_sessions.store names, and raise 42P01 where there is none.
 
 --
 -- The store
@@ -19,7 +28,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_create_store(name) IS
-'Creates a store (tables client, app_user, session and activity) in the schema, owned by the caller, or completes a store that lacks something; data stays as it is. Errors: 42809 for an object in the way with another shape, 22004 for a null schema, 42939 for a reserved one.';
+'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 22004 for a null schema, 42939 for a reserved one.';
 
 CREATE FUNCTION ekran_activity_trigger()
 RETURNS trigger
@@ -27,7 +36,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
 COMMENT ON FUNCTION ekran_activity_trigger() IS
-'Trigger function of a store''s table activity, attached by ekran_create_store(): refuses activities of unknown sessions with 23503. Errors otherwise: 39P01 where it is called or attached in another way, 55000 where table session is missing or has another owner.';
+'Trigger function of a store''s table activity: refuses activities of unknown sessions (23503) and keeps the idle-gap index. Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where table session is missing or has another owner.';
 
 CREATE FUNCTION ekran_session_trigger()
 RETURNS trigger
@@ -35,7 +44,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
 COMMENT ON FUNCTION ekran_session_trigger() IS
-'Trigger function of a store''s table session, attached by ekran_create_store(): deletes the activities of deleted sessions; refuses a new session_id where activities refer to the old one with 23503, and TRUNCATE that would leave activities with 0A000. Errors otherwise: 39P01 where it is called or attached in another way, 55000 where table activity is missing or has another owner.';
+'Trigger function of a store''s table session: deletes the activities of deleted sessions, refuses a new session_id (23503) or TRUNCATE (0A000) that would leave activities behind, and keeps the idle-gap index. Errors otherwise: as ekran_activity_trigger(), of table activity.';
 
 --
 -- Sessions in a window
@@ -86,7 +95,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT ekran_sessions_support;
 
 COMMENT ON FUNCTION ekran_sessions(timestamp with time zone, timestamp with time zone, bigint, bigint) IS
-'Returns a page of the sessions started or finished after start and before end, both excluded, in the order of login_date as stored, then session_id: rows page * count to page * count + count - 1. Dates are clipped to the activity inside the window; durations are intervals. Null means the default: no bound, 1000 sessions, page 0. Errors: 22023 for a start later than the end, a count below 0 or above 1000, a page below 0; 42P01 where the store that ekran_sessions.store names does not exist.';
+'Returns a page of count rows (1000 at most) of the sessions started or finished after start and before end, clipped to the activity inside, by login_date as stored, then session_id; null means the default. Errors: 22023 for a start later than the end, a count below 0 or above 1000, a page below 0; 22008 for a duration that no interval holds.';
 
 CREATE FUNCTION ekran_sessions_after(
 	start timestamp with time zone DEFAULT NULL,
@@ -99,7 +108,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT ekran_sessions_support;
 
 COMMENT ON FUNCTION ekran_sessions_after(timestamp with time zone, timestamp with time zone, bigint, bigint) IS
-'Returns the count rows of ekran_sessions that follow the session after_session_id in the same order; null: the first ones. Walks a long list without the cost of an offset, and without repeats when sessions are added meanwhile. Errors: as ekran_sessions, and 22023 for a session that is not in the store or not visible to the caller.';
+'Returns the count rows of ekran_sessions that follow the session after_session_id in the same order; null: the first ones. Errors: as ekran_sessions, and 22023 for a session that is not in the store or not visible to the caller.';
 
 CREATE FUNCTION ekran_sessions_total_count(
 	start timestamp with time zone DEFAULT NULL,
@@ -109,7 +118,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
 
 COMMENT ON FUNCTION ekran_sessions_total_count(timestamp with time zone, timestamp with time zone) IS
-'Returns how many sessions ekran_sessions selects in the window, on all pages together. Errors: 22023 for a start later than the end, 22003 for more than an integer holds, 42P01 where the store that ekran_sessions.store names does not exist.';
+'Returns how many sessions ekran_sessions selects in the window, on all pages together. Errors: 22023 for a start later than the end, 22003 for more than an integer holds.';
 
 CREATE FUNCTION ekran_sessions_json(
 	"start" timestamp with time zone DEFAULT NULL,
@@ -121,4 +130,53 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000;
 
 COMMENT ON FUNCTION ekran_sessions_json(timestamp with time zone, timestamp with time zone, bigint, bigint) IS
-'Returns the page of ekran_sessions and the total count as the Sessions (Post) endpoint writes them: {"sessions":[...],"totalCount":n}. Dates are ISO 8601 with the offset of TimeZone; durations are [d.]hh:mm:ss[.fffffff]. The arguments are named by the request''s keys; null means the default. Errors: as ekran_sessions and ekran_sessions_total_count.';
+'Returns the page of ekran_sessions and the total count as the Sessions (Post) endpoint writes them: dates in ISO 8601 with the offset of TimeZone, durations as [d.]hh:mm:ss[.fffffff]. Errors: as ekran_sessions and ekran_sessions_total_count.';
+
+--
+-- Keeping the idle-gap index
+--
+
+CREATE FUNCTION ekran_refresh()
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION ekran_refresh() IS
+'Folds what is pending into the idle-gap index, and returns the number of sessions folded: what is returned by others stays the same, and gets faster. Skips what others are folding; folds nothing, with a warning, outside of READ COMMITTED. Errors: 42501 without the rights of the store''s owner, 42P01 for a store without an index.';
+
+CREATE FUNCTION ekran_check(OUT session_id bigint, OUT difference text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION ekran_check() IS
+'Recomputes the idle-gap index from the activities, and returns a row for every session where they differ, and for every session_id that has activities but no session; none when all is right. Errors: as ekran_refresh().';
+
+CREATE FUNCTION ekran_rebuild()
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION ekran_rebuild() IS
+'Makes the idle-gap index anew from the activities, and returns the number of sessions. Errors: as ekran_refresh(), and 25001 outside of READ COMMITTED.';
+
+--
+-- Retention
+--
+
+CREATE FUNCTION ekran_purge(before timestamp with time zone)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION ekran_purge(timestamp with time zone) IS
+'Deletes the sessions whose logout lies before the moment, with their activities and derived rows, and returns their number; running sessions stay. Errors: 22023 for null, 42501 without the rights of the store''s owner.';
+
+CREATE FUNCTION ekran_close_sessions(silent_for interval, as_of timestamp with time zone,
+	OUT session_id bigint, OUT login_date timestamp with time zone, OUT logout_date timestamp with time zone)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION ekran_close_sessions(interval, timestamp with time zone) IS
+'Closes the sessions of crashed agents: gives each running session whose latest activity up to as_of (or login) lies more than silent_for before as_of a logout at that moment, and returns them. Errors: 22023 for null, a negative interval or an infinite moment, 42501 without the rights of the store''s owner.';

@@ -4,9 +4,9 @@
  *	  ekran_create_store(): the tables of a store, as data, and what it takes
  *	  to make or complete them.
  *
- * The tables are ordinary ones that belong to whoever made them.  Only their triggers
- * depend on the extension: DROP EXTENSION stops at them, and with CASCADE
- * takes them along and nothing else.
+ * The tables are ordinary ones that belong to whoever made them.  Only their
+ * triggers depend on the extension: DROP EXTENSION stops at them, and with
+ * CASCADE takes them along and nothing else.
  *
  * All DDL runs through SPI with the rights of the store's owner, who is the
  * caller where there is no store yet, and under a pinned search_path, so that
@@ -16,6 +16,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -23,15 +26,17 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
-#include "catalog/namespace.h"
 #include "commands/comment.h"
 #include "commands/trigger.h"
 #include "compat.h"
 #include "ekran_sessions.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ekran_create_store);
@@ -39,36 +44,36 @@ PG_FUNCTION_INFO_V1(ekran_create_store);
 #define MAX_COLUMNS		6
 #define SEQUENCE_NAME	"activity_activity_id_seq"
 
-typedef struct StoreColumn
+typedef struct ColumnDefinition
 {
 	const char *name;
 	Oid			type;
 	bool		not_null;
 	const char *comment;
-} StoreColumn;
+} ColumnDefinition;
 
-typedef struct StoreTable
+typedef struct TableDefinition
 {
 	const char *name;
 	const char *comment;
-	StoreColumn columns[MAX_COLUMNS];
+	ColumnDefinition columns[MAX_COLUMNS];
 	bool		is_derived;		/* for us alone to write to */
-} StoreTable;
+} TableDefinition;
 
 /*
  * Something of a table's.  Constraints and indexes are defined in the very
  * words that the server uses when asked for the definition, so that one text
  * serves to make the object and to recognize it; %s in it is the store.
  */
-typedef struct StorePart
+typedef struct PartDefinition
 {
 	const char *table;
 	const char *name;
 	const char *definition;
 	const char *comment;
-} StorePart;
+} PartDefinition;
 
-typedef struct StoreTrigger
+typedef struct TriggerDefinition
 {
 	const char *table;
 	const char *name;
@@ -78,9 +83,9 @@ typedef struct StoreTrigger
 	bool		has_new_rows;
 	const char *function;
 	const char *comment;
-} StoreTrigger;
+} TriggerDefinition;
 
-static const StoreTable store_tables[] = {
+static const TableDefinition store_tables[] = {
 	{
 		"client", "Monitored computers, a row each.",
 		{
@@ -140,7 +145,7 @@ static const StoreTable store_tables[] = {
 	},
 };
 
-static const StorePart store_constraints[] = {
+static const PartDefinition store_constraints[] = {
 	{"client", "client_pkey", "PRIMARY KEY (client_guid)",
 	"Finds a client by its id."},
 	{"app_user", "app_user_pkey", "PRIMARY KEY (user_id)",
@@ -170,7 +175,7 @@ static const StorePart store_constraints[] = {
 	"Finds a session's gaps."},
 };
 
-static const StorePart store_indexes[] = {
+static const PartDefinition store_indexes[] = {
 	{"session", "session_login_date_session_id_idx",
 		"USING btree (login_date, session_id)",
 	"Reads sessions in the order of pages."},
@@ -182,7 +187,7 @@ static const StorePart store_indexes[] = {
 	"Finds what is pending for a session."},
 };
 
-static const StoreTrigger store_triggers[] = {
+static const TriggerDefinition store_triggers[] = {
 	{"activity", "ekran_insert", TRIGGER_TYPE_INSERT, "INSERT",
 		false, true, "ekran_activity_trigger",
 	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
@@ -210,7 +215,7 @@ static const StoreTrigger store_triggers[] = {
 };
 
 /* The store in hand; every name is quoted. */
-typedef struct Store
+typedef struct StoreBuild
 {
 	const char *name;
 	Oid			schema;
@@ -218,8 +223,16 @@ typedef struct Store
 	const char *extension;		/* the schema of the extension's functions */
 	Oid			extension_schema;
 	bool		is_index_stale; /* was a part of its upkeep missing? */
-} Store;
+} StoreBuild;
 
+static const StoreQuery highest_activity_id = {
+	.sql = "SELECT pg_catalog.max(a.activity_id) FROM @store@.activity a"
+	" WHERE a.activity_id OPERATOR(pg_catalog.>) 0",
+	.columns = {{INT8OID, NULLABLE}},
+	.plan_options = PLAN_EACH_TIME
+};
+
+static char *format_sql(const char *format, va_list arguments) pg_attribute_printf(1, 0);
 static void run(const char *format,...) pg_attribute_printf(1, 2);
 static bool is_found(const char *format,...) pg_attribute_printf(1, 2);
 
@@ -282,27 +295,27 @@ ensure_comment(Oid object, Oid catalog, int column, const char *kind,
 }
 
 static char *
-table_identity(const Store *store, const char *table)
+table_identity(const StoreBuild *build, const char *table)
 {
-	return psprintf("%s.%s", store->name, table);
+	return psprintf("%s.%s", build->name, table);
 }
 
 static Oid
-table_oid(const Store *store, const char *table)
+table_oid(const StoreBuild *build, const char *table)
 {
-	return get_relname_relid(table, store->schema);
+	return get_relname_relid(table, build->schema);
 }
 
 /*
  * Refuse what is in the way: an object of a store's name and another shape.
  */
 pg_noreturn static void
-refuse_other_shape(const Store *store, const char *name, const char *detail)
+refuse_other_shape(const StoreBuild *build, const char *name, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("%s.%s is not as a store needs it: %s",
-					store->name, name, detail),
+					build->name, name, detail),
 			 errdetail("Nothing has been changed."),
 			 errhint("Rename it or move it to another schema, or create the store in another schema.")));
 }
@@ -312,53 +325,43 @@ refuse_other_shape(const Store *store, const char *name, const char *detail)
  * run with the rights of the store's owner.
  */
 static void
-check_owner(const Store *store, const char *name, Oid relation)
+check_owner(const StoreBuild *build, const char *name, Oid relation)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
 	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 
 	ReleaseSysCache(tuple);
-	if (owner != store->owner)
-		refuse_other_shape(store, name,
+	if (owner != build->owner)
+		refuse_other_shape(build, name,
 						   psprintf("it belongs to role \"%s\", the store to \"%s\"",
 									GetUserNameFromId(owner, false),
-									GetUserNameFromId(store->owner, false)));
+									GetUserNameFromId(build->owner, false)));
 }
 
 /*
  * Whose the store is: the owner of its table session, else the caller.  Who
  * has the owner's rights may complete it, and does so as the owner: the parts
- * are the owner's too, and what the owner has planted there runs as the owner.
+ * are the owner's too, and what the owner has planted there runs as the owner,
+ * in a restricted operation where the caller is somebody else.
  */
 static void
-become_store_owner(Store *store)
+become_store_owner(StoreBuild *build)
 {
-	Oid			session = table_oid(store, "session");
+	Store		existing;
 	Oid			user;
-	int			security_context;
-	HeapTuple	tuple;
+	int			context;
 
-	GetUserIdAndSecContext(&user, &security_context);
-	store->owner = user;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(session));
-	if (HeapTupleIsValid(tuple))
+	GetUserIdAndSecContext(&user, &context);
+	build->owner = user;
+	if (load_store(&existing, build->schema))
 	{
-		store->owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
+		require_owner_rights(&existing);
+		build->owner = existing.owner;
 	}
-	if (store->owner == user)
-		return;
-
-	if (!has_privs_of_role(user, store->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of store %s", store->name),
-				 errdetail("The store belongs to role \"%s\".",
-						   GetUserNameFromId(store->owner, false)),
-				 errhint("Let its owner complete it, or create the store in another schema.")));
-	SetUserIdAndSecContext(store->owner,
-						   security_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+	context |= SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS;
+	if (build->owner != user)
+		context |= SECURITY_RESTRICTED_OPERATION;
+	SetUserIdAndSecContext(build->owner, context);
 }
 
 /*
@@ -366,49 +369,48 @@ become_store_owner(Store *store)
  * in which writers go to its tables, so that none of them deadlocks with us.
  */
 static void
-lock_store(const Store *store)
+lock_store(const StoreBuild *build)
 {
 	static const char *const tables[] = {"session", "activity"};
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
-		char		kind = get_rel_relkind(table_oid(store, tables[i]));
+		Oid			table = table_oid(build, tables[i]);
 
-		if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
-			run("LOCK TABLE %s.%s IN ACCESS EXCLUSIVE MODE",
-				store->name, tables[i]);
+		if (is_table_of(table, build->owner, true))
+			LockRelationOid(table, AccessExclusiveLock);
 	}
 }
 
 static void
-ensure_schema(Store *store, const char *name)
+ensure_schema(StoreBuild *build, const char *name)
 {
-	store->name = quote_identifier(name);
-	store->schema = get_namespace_oid(name, true);
-	if (OidIsValid(store->schema))
+	build->name = quote_identifier(name);
+	build->schema = get_namespace_oid(name, true);
+	if (OidIsValid(build->schema))
 		return;
 
-	run("CREATE SCHEMA %s", store->name);
-	store->schema = get_namespace_oid(name, false);
-	ensure_comment(store->schema, NamespaceRelationId, 0, "SCHEMA",
-				   store->name,
+	run("CREATE SCHEMA %s", build->name);
+	build->schema = get_namespace_oid(name, false);
+	ensure_comment(build->schema, NamespaceRelationId, 0, "SCHEMA",
+				   build->name,
 				   "Store of the extension ekran_sessions: sessions of monitored users and what happened in them.");
 }
 
 static void
-create_table(const Store *store, const StoreTable *table)
+create_table(const StoreBuild *build, const TableDefinition *table)
 {
 	StringInfoData columns;
 
 	initStringInfo(&columns);
-	for (const StoreColumn *column = table->columns;
+	for (const ColumnDefinition *column = table->columns;
 		 column < table->columns + MAX_COLUMNS && column->name != NULL;
 		 column++)
 		appendStringInfo(&columns, "%s%s %s%s",
 						 columns.len > 0 ? ", " : "",
 						 column->name, format_type_be_qualified(column->type),
 						 column->not_null ? " NOT NULL" : "");
-	run("CREATE TABLE %s.%s (%s)", store->name, table->name, columns.data);
+	run("CREATE TABLE %s.%s (%s)", build->name, table->name, columns.data);
 }
 
 /*
@@ -416,9 +418,9 @@ create_table(const Store *store, const StoreTable *table)
  * are its owner's.
  */
 static void
-check_columns(const Store *store, const StoreTable *table, Oid relation)
+check_columns(const StoreBuild *build, const TableDefinition *table, Oid relation)
 {
-	for (const StoreColumn *column = table->columns;
+	for (const ColumnDefinition *column = table->columns;
 		 column < table->columns + MAX_COLUMNS && column->name != NULL;
 		 column++)
 	{
@@ -426,36 +428,36 @@ check_columns(const Store *store, const StoreTable *table, Oid relation)
 		Form_pg_attribute attribute;
 
 		if (!HeapTupleIsValid(tuple))
-			refuse_other_shape(store, table->name,
+			refuse_other_shape(build, table->name,
 							   psprintf("column \"%s\" is missing", column->name));
 		attribute = (Form_pg_attribute) GETSTRUCT(tuple);
 		if (attribute->atttypid != column->type)
-			refuse_other_shape(store, table->name,
+			refuse_other_shape(build, table->name,
 							   psprintf("column \"%s\" is of type %s instead of %s",
 										column->name,
 										format_type_be(attribute->atttypid),
 										format_type_be(column->type)));
 		if (column->not_null && !attribute->attnotnull)
-			refuse_other_shape(store, table->name,
+			refuse_other_shape(build, table->name,
 							   psprintf("column \"%s\" allows nulls", column->name));
 		if (attribute->attgenerated != '\0')
-			refuse_other_shape(store, table->name,
+			refuse_other_shape(build, table->name,
 							   psprintf("column \"%s\" is generated", column->name));
 		ReleaseSysCache(tuple);
 	}
 }
 
 static void
-ensure_table(Store *store, const StoreTable *table)
+ensure_table(StoreBuild *build, const TableDefinition *table)
 {
-	Oid			relation = table_oid(store, table->name);
-	char	   *identity = table_identity(store, table->name);
+	Oid			relation = table_oid(build, table->name);
+	char	   *identity = table_identity(build, table->name);
 
 	if (!OidIsValid(relation))
 	{
-		create_table(store, table);
-		relation = table_oid(store, table->name);
-		store->is_index_stale |= table->is_derived;
+		create_table(build, table);
+		relation = table_oid(build, table->name);
+		build->is_index_stale |= table->is_derived;
 	}
 	else
 	{
@@ -463,25 +465,47 @@ ensure_table(Store *store, const StoreTable *table)
 
 		if (kind != RELKIND_RELATION &&
 			(kind != RELKIND_PARTITIONED_TABLE || table->is_derived))
-			refuse_other_shape(store, table->name,
+			refuse_other_shape(build, table->name,
 							   table->is_derived ? "it is not a table of one piece" : "it is not a table");
 		if (kind == RELKIND_RELATION &&
 			is_found("SELECT FROM pg_catalog.pg_inherits WHERE inhparent = %u",
 					 relation))
-			refuse_other_shape(store, table->name, "tables inherit from it");
-		check_owner(store, table->name, relation);
-		check_columns(store, table, relation);
+			refuse_other_shape(build, table->name, "tables inherit from it");
+		check_owner(build, table->name, relation);
+		check_columns(build, table, relation);
 	}
 
 	ensure_comment(relation, RelationRelationId, 0, "TABLE", identity,
 				   table->comment);
-	for (const StoreColumn *column = table->columns;
+	for (const ColumnDefinition *column = table->columns;
 		 column < table->columns + MAX_COLUMNS && column->name != NULL;
 		 column++)
 		ensure_comment(relation, RelationRelationId,
 					   get_attnum(relation, column->name), "COLUMN",
 					   psprintf("%s.%s", identity, column->name),
 					   column->comment);
+}
+
+/*
+ * Activities may be there already, by a sequence that is no more.
+ */
+static void
+continue_sequence(const StoreBuild *build, Oid sequence)
+{
+	Store		store;
+	Rows		rows;
+
+	if (!load_store(&store, build->schema))
+		return;
+	store.rights = RIGHTS_OF_OWNER;
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	begin_rows(&rows, &store, &highest_activity_id, NULL);
+	if (next_row(&rows) && !rows.nulls[0])
+		(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
+								   rows.values[0]);
+	end_rows(&rows);
+	PopActiveSnapshot();
 }
 
 /*
@@ -492,11 +516,11 @@ ensure_table(Store *store, const StoreTable *table)
  * nothing that is stored.
  */
 static void
-ensure_sequence(const Store *store)
+ensure_sequence(const StoreBuild *build)
 {
-	Oid			activity = table_oid(store, "activity");
-	Oid			sequence = table_oid(store, SEQUENCE_NAME);
-	char	   *identity = table_identity(store, SEQUENCE_NAME);
+	Oid			activity = table_oid(build, "activity");
+	Oid			sequence = table_oid(build, SEQUENCE_NAME);
+	char	   *identity = table_identity(build, SEQUENCE_NAME);
 
 	if (is_found("SELECT FROM pg_catalog.pg_attribute"
 				 " WHERE attrelid = %u AND attname = 'activity_id'"
@@ -507,23 +531,19 @@ ensure_sequence(const Store *store)
 	if (!OidIsValid(sequence))
 	{
 		run("CREATE SEQUENCE %s OWNED BY %s.activity.activity_id",
-			identity, store->name);
-		/* Activities may be there already, by a sequence that is no more. */
-		run("SELECT pg_catalog.setval(%s, pg_catalog.max(activity_id))"
-			" FROM %s.activity WHERE activity_id > 0"
-			" HAVING pg_catalog.count(*) > 0",
-			quote_literal_cstr(identity), store->name);
-		sequence = table_oid(store, SEQUENCE_NAME);
+			identity, build->name);
+		sequence = table_oid(build, SEQUENCE_NAME);
+		continue_sequence(build, sequence);
 	}
 	else if (get_rel_relkind(sequence) != RELKIND_SEQUENCE)
-		refuse_other_shape(store, SEQUENCE_NAME, "it is not a sequence");
+		refuse_other_shape(build, SEQUENCE_NAME, "it is not a sequence");
 	else
-		check_owner(store, SEQUENCE_NAME, sequence);
+		check_owner(build, SEQUENCE_NAME, sequence);
 	run("GRANT USAGE ON SEQUENCE %s TO PUBLIC", identity);
 
 	run("ALTER TABLE %s.activity ALTER COLUMN activity_id"
 		" SET DEFAULT pg_catalog.nextval(%s)",
-		store->name, quote_literal_cstr(identity));
+		build->name, quote_literal_cstr(identity));
 	ensure_comment(sequence, RelationRelationId, 0, "SEQUENCE", identity,
 				   "Gives activities their activity_id. Whoever may use the schema may take numbers.");
 }
@@ -533,11 +553,11 @@ ensure_sequence(const Store *store)
  * one that existing rows may violate does not.
  */
 static void
-ensure_constraint(const Store *store, const StorePart *constraint)
+ensure_constraint(const StoreBuild *build, const PartDefinition *constraint)
 {
-	Oid			relation = table_oid(store, constraint->table);
-	char	   *table = table_identity(store, constraint->table);
-	char	   *definition = psprintf(constraint->definition, store->name);
+	Oid			relation = table_oid(build, constraint->table);
+	char	   *table = table_identity(build, constraint->table);
+	char	   *definition = psprintf(constraint->definition, build->name);
 
 	if (!is_found("SELECT FROM pg_catalog.pg_constraint"
 				  " WHERE conrelid = %u AND convalidated"
@@ -545,13 +565,13 @@ ensure_constraint(const Store *store, const StorePart *constraint)
 				  relation, quote_literal_cstr(definition)))
 	{
 		if (OidIsValid(get_relation_constraint_oid(relation, constraint->name, true)))
-			refuse_other_shape(store, constraint->table,
+			refuse_other_shape(build, constraint->table,
 							   psprintf("constraint \"%s\" is not a valid %s",
 										constraint->name, definition));
 		if (strncmp(definition, "PRIMARY KEY", strlen("PRIMARY KEY")) == 0 &&
 			is_found("SELECT FROM pg_catalog.pg_constraint"
 					 " WHERE conrelid = %u AND contype = 'p'", relation))
-			refuse_other_shape(store, constraint->table,
+			refuse_other_shape(build, constraint->table,
 							   psprintf("its primary key is another one than %s",
 										definition));
 		run("ALTER TABLE %s ADD CONSTRAINT %s %s",
@@ -569,26 +589,47 @@ ensure_constraint(const Store *store, const StorePart *constraint)
 	}
 }
 
-static void
-ensure_index(const Store *store, const StorePart *index)
+/*
+ * Has a table a valid index of our definition, whatever its name and storage
+ * parameters?
+ */
+static bool
+has_index(const StoreBuild *build, const PartDefinition *index, Oid relation)
 {
-	Oid			relation = table_oid(store, index->table);
-	Oid			same_name = table_oid(store, index->name);
-	char	   *identity = table_identity(store, index->name);
+	/* The server's words for an index of some name, on this table. */
+	const char *definition =
+		"pg_catalog.format('CREATE INDEX %%I ON %%s%%s %%s', c.relname, %s, %s, %s)";
+	char	   *table = quote_literal_cstr(table_identity(build, index->table));
+	char	   *rest = quote_literal_cstr(index->definition);
+	const char *only = get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE ?
+		"'ONLY '" : "''";
+	char	   *expected = psprintf(definition, only, table, rest);
 
-	if (!is_found("SELECT FROM pg_catalog.pg_index"
-				  " WHERE indrelid = %u AND indisvalid"
-				  " AND pg_catalog.regexp_replace(pg_catalog.substring("
-				  "  pg_catalog.pg_get_indexdef(indexrelid), ' (USING .*)'), ' WITH \\(.*\\)$', '') = %s",
-				  relation, quote_literal_cstr(index->definition)))
+	return is_found("SELECT FROM pg_catalog.pg_index i"
+					" JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid,"
+					" pg_catalog.pg_get_indexdef(i.indexrelid) d"
+					" WHERE i.indrelid = %u AND i.indisvalid"
+					" AND (d = %s OR (pg_catalog.starts_with(d, %s || ' WITH (')"
+					"  AND i.indpred IS NULL))",
+					relation, expected, expected);
+}
+
+static void
+ensure_index(const StoreBuild *build, const PartDefinition *index)
+{
+	Oid			relation = table_oid(build, index->table);
+	Oid			same_name = table_oid(build, index->name);
+	char	   *identity = table_identity(build, index->name);
+
+	if (!has_index(build, index, relation))
 	{
 		if (OidIsValid(same_name))
-			refuse_other_shape(store, index->name,
+			refuse_other_shape(build, index->name,
 							   psprintf("it is not a valid index on \"%s\" %s",
 										index->table, index->definition));
 		run("CREATE INDEX %s ON %s.%s %s",
-			index->name, store->name, index->table, index->definition);
-		same_name = table_oid(store, index->name);
+			index->name, build->name, index->table, index->definition);
+		same_name = table_oid(build, index->name);
 	}
 
 	if (OidIsValid(same_name))
@@ -601,13 +642,13 @@ ensure_index(const Store *store, const StorePart *index)
  * that is disabled, is replaced.
  */
 static void
-ensure_trigger(Store *store, const StoreTrigger *trigger)
+ensure_trigger(StoreBuild *build, const TriggerDefinition *trigger)
 {
-	Oid			relation = table_oid(store, trigger->table);
-	char	   *table = table_identity(store, trigger->table);
+	Oid			relation = table_oid(build, trigger->table);
+	char	   *table = table_identity(build, trigger->table);
 	char	   *is_ours = psprintf("EXISTS (SELECT FROM pg_catalog.pg_proc p"
 								   " WHERE p.oid = t.tgfoid AND p.pronamespace = %u AND p.proname = %s)",
-								   store->extension_schema,
+								   build->extension_schema,
 								   quote_literal_cstr(trigger->function));
 	Oid			oid;
 
@@ -625,7 +666,7 @@ ensure_trigger(Store *store, const StoreTrigger *trigger)
 					 relation, quote_literal_cstr(trigger->name), is_ours))
 			run("DROP TRIGGER %s ON %s", trigger->name, table);
 		else if (OidIsValid(get_trigger_oid(relation, trigger->name, true)))
-			refuse_other_shape(store, trigger->table,
+			refuse_other_shape(build, trigger->table,
 							   psprintf("trigger \"%s\" is another one",
 										trigger->name));
 		run("CREATE TRIGGER %s AFTER %s ON %s%s%s%s FOR EACH STATEMENT"
@@ -634,8 +675,8 @@ ensure_trigger(Store *store, const StoreTrigger *trigger)
 			trigger->has_old_rows || trigger->has_new_rows ? " REFERENCING" : "",
 			trigger->has_old_rows ? " OLD TABLE AS old_rows" : "",
 			trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
-			store->extension, trigger->function);
-		store->is_index_stale = true;
+			build->extension, trigger->function);
+		build->is_index_stale = true;
 	}
 
 	oid = get_trigger_oid(relation, trigger->name, true);
@@ -643,6 +684,23 @@ ensure_trigger(Store *store, const StoreTrigger *trigger)
 		ensure_comment(oid, TriggerRelationId, 0, "TRIGGER",
 					   psprintf("%s ON %s", trigger->name, table),
 					   trigger->comment);
+}
+
+/*
+ * What was written while something was missing, the index doesn't know.
+ */
+static void
+rebuild_stale_index(const StoreBuild *build)
+{
+	Store		store;
+
+	if (!load_store(&store, build->schema))
+		elog(ERROR, "store %s is gone", build->name);
+	store.rights = RIGHTS_OF_OWNER;
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) rebuild_index(&store);
+	PopActiveSnapshot();
 }
 
 static void
@@ -673,8 +731,9 @@ check_store_name(FunctionCallInfo fcinfo)
  *
  * What is there keeps its data, and what its owner has added.  Errors: 42809
  * for an object in the way with another shape or owner; 42501 for a store of
- * another owner; 22004 and 42939 for a schema that can't be; the server's own where the caller may not create or alter, or
- * where rows violate a constraint that was missing.  On error nothing changes.
+ * another owner; 22004 and 42939 for a schema that can't be; the server's own
+ * where the caller may not create or alter, or where rows violate a constraint
+ * that was missing.  On error nothing changes.
  */
 Datum
 ekran_create_store(PG_FUNCTION_ARGS)
@@ -683,7 +742,8 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	int			guc_nest_level;
 	Oid			user;
 	int			security_context;
-	Store		store = {0};
+	StoreBuild	new_store = {0};
+	StoreBuild *build = &new_store;
 
 	check_store_name(fcinfo);
 
@@ -694,30 +754,26 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
 	pin_quoting();
-	refuse_hidden_rows();
 	SPI_connect();
 
-	store.extension_schema = get_func_namespace(function);
-	store.extension =
-		quote_identifier(get_namespace_name(store.extension_schema));
+	build->extension_schema = get_func_namespace(function);
+	build->extension =
+		quote_identifier(get_namespace_name(build->extension_schema));
 	GetUserIdAndSecContext(&user, &security_context);
-	ensure_schema(&store, NameStr(*PG_GETARG_NAME(0)));
-	become_store_owner(&store);
-	lock_store(&store);
+	ensure_schema(build, NameStr(*PG_GETARG_NAME(0)));
+	become_store_owner(build);
+	lock_store(build);
 	for (size_t i = 0; i < lengthof(store_tables); i++)
-		ensure_table(&store, &store_tables[i]);
-	ensure_sequence(&store);
+		ensure_table(build, &store_tables[i]);
+	ensure_sequence(build);
 	for (size_t i = 0; i < lengthof(store_constraints); i++)
-		ensure_constraint(&store, &store_constraints[i]);
+		ensure_constraint(build, &store_constraints[i]);
 	for (size_t i = 0; i < lengthof(store_indexes); i++)
-		ensure_index(&store, &store_indexes[i]);
+		ensure_index(build, &store_indexes[i]);
 	for (size_t i = 0; i < lengthof(store_triggers); i++)
-		ensure_trigger(&store, &store_triggers[i]);
-
-
-	/* What was written while something was missing, the index doesn't know. */
-	if (store.is_index_stale)
-		(void) rebuild_index(NameStr(*PG_GETARG_NAME(0)));
+		ensure_trigger(build, &store_triggers[i]);
+	if (build->is_index_stale)
+		rebuild_stale_index(build);
 
 	SetUserIdAndSecContext(user, security_context);
 	SPI_finish();

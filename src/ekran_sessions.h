@@ -12,11 +12,12 @@
 #ifndef EKRAN_SESSIONS_H
 #define EKRAN_SESSIONS_H
 
+#include "commands/trigger.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "utils/relcache.h"
+#include "pgtime.h"
 #include "utils/timestamp.h"
 
 /* module.c: the settings */
@@ -27,9 +28,18 @@ typedef enum IdlePolicy
 	IDLE_POLICY_EXCESS			/* only its part beyond the threshold */
 } IdlePolicy;
 
-extern char *ekran_store;
-extern int	ekran_idle_threshold;	/* seconds */
-extern int	ekran_idle_policy;	/* an IdlePolicy */
+/*
+ * What of a gap is idle time.  Settings can change while a call runs, by
+ * whatever runs inside its queries: a call goes by what it copied at its start.
+ */
+typedef struct IdleRule
+{
+	int64		threshold;		/* microseconds */
+	IdlePolicy	policy;
+} IdleRule;
+
+extern const char *store_setting(void);
+extern IdleRule idle_rule_setting(void);
 
 /* arguments.c: what the caller asks for */
 
@@ -55,7 +65,128 @@ extern PageRequest get_page_arguments(FunctionCallInfo fcinfo,
 							   const char *count_name, const char *page_name);
 extern PageRequest get_keyset_arguments(FunctionCallInfo fcinfo);
 
+/* store.c: the tables of a store, and how queries over them are run */
+
+typedef enum StoreTable
+{
+	TABLE_CLIENT,
+	TABLE_APP_USER,
+	TABLE_SESSION,
+	TABLE_ACTIVITY,
+	TABLE_SESSION_IDLE,
+	TABLE_PENDING,
+	NUM_STORE_TABLES
+} StoreTable;
+
+/* Whose rights a store is worked on with. */
+typedef enum Rights
+{
+	RIGHTS_OF_CALLER,
+	RIGHTS_OF_OWNER
+} Rights;
+
+/*
+ * A store as a call found it at its start.  Names can change from one moment
+ * to the next; the OIDs say which tables the call is about.
+ */
+typedef struct Store
+{
+	NameData	name;			/* of its schema */
+	Oid			schema;
+	Oid			owner;			/* of table session, so of the store */
+	Oid			tables[NUM_STORE_TABLES];	/* InvalidOid: there is none */
+	bool		has_index;		/* both derived tables, and they are sound? */
+	Rights		rights;
+} Store;
+
+#define MAX_QUERY_PARAMETERS	6
+#define MAX_QUERY_COLUMNS		5
+
+typedef struct QueryColumn
+{
+	Oid			type;
+	bool		may_be_null;
+} QueryColumn;
+
+#define NULLABLE	true
+
+typedef enum QueryMode
+{
+	/* reads under the snapshot in hand */
+	QUERY_READS = 0,
+	/* writes, or locks, under a new snapshot of the transaction's */
+	QUERY_WRITES,
+	/* the same, and sees what others have committed at any isolation level */
+	QUERY_WRITES_LATEST,
+	/* the same, and fails to serialize over a row to be changed that the
+	 * transaction's own snapshot doesn't see */
+	QUERY_WRITES_CHECKED
+} QueryMode;
+
+/*
+ * A query over a store: a static object beside the function that uses it.
+ *
+ * The text names everything in full, operators too, so that no search_path has
+ * a say in what it means; @store@ stands for the quoted name of the schema.
+ */
+typedef struct StoreQuery
+{
+	const char *sql;
+	Oid			parameters[MAX_QUERY_PARAMETERS + 1];	/* up to InvalidOid */
+	QueryColumn columns[MAX_QUERY_COLUMNS + 1]; /* of the result; likewise */
+	QueryMode	mode;
+	int			plan_options;	/* PLAN_ONCE or PLAN_EACH_TIME */
+	int			batch;			/* rows fetched at a time; 0: all at once */
+} StoreQuery;
+
+/*
+ * What runs often is planned once: planning takes longer than a page does, and
+ * there is one good way by the keys, whatever the parameters.  What runs over
+ * whole tables is planned for the tables as they are.
+ */
+#define PLAN_ONCE		CURSOR_OPT_GENERIC_PLAN
+#define PLAN_EACH_TIME	CURSOR_OPT_CUSTOM_PLAN
+
+/* Activities fetched at a time: what bounds the memory a long session takes. */
+#define ACTIVITY_BATCH	1000
+
+/* The result of a query, row by row. */
+typedef struct Rows
+{
+	Datum		values[MAX_QUERY_COLUMNS];	/* of the row in hand */
+	bool		nulls[MAX_QUERY_COLUMNS];
+	const Store *store;
+	const StoreQuery *query;
+	SPITupleTable *tuples;		/* the batch in hand */
+	uint64		count;			/* rows in it */
+	uint64		next;
+	Portal		portal;			/* NULL without batches */
+	uint64		portal_position;
+} Rows;
+
+extern void find_store(Store *store);
+extern bool load_store(Store *store, Oid schema);
+extern bool is_table_of(Oid relation, Oid owner, bool may_be_partitioned);
+extern void begin_rows(Rows *rows, const Store *store, const StoreQuery *query,
+					   const Datum *parameters);
+extern bool next_row(Rows *rows);
+extern void end_rows(Rows *rows);
+extern bool read_row(const Store *store, const StoreQuery *query,
+					 const Datum *parameters, Datum *values);
+extern uint64 run_query(const Store *store, const StoreQuery *query,
+						const Datum *parameters);
+extern Datum int8_array(const int64 *values, int count);
+extern Datum timestamptz_array(const TimestampTz *values, int count);
+extern void install_query_guard(void);
+
 /* rights.c: whose rights we work with */
+
+typedef enum OwnerWork
+{
+	OWNER_KEEPS,				/* what triggers do to derived data */
+	OWNER_CASCADES,				/* what referential integrity would do */
+	OWNER_MAINTAINS				/* what somebody with the owner's rights asked for */
+} OwnerWork;
 
 /* Whom to be again when the work with the owner's rights is done. */
 typedef struct CallerRights
@@ -67,84 +198,18 @@ typedef struct CallerRights
 
 extern void pin_search_path(void);
 extern void pin_quoting(void);
-extern void refuse_hidden_rows(void);
-extern CallerRights become_owner(Relation relation);
-extern void become_caller(CallerRights caller);
-
-/* store.c: the tables of a store, and the saved plans over them */
-
-typedef enum StoreQuery
-{
-	/* for readers, with the caller's rights */
-	QUERY_PAGE_ACROSS,
-	QUERY_PAGE_WITHIN,
-	QUERY_CLIENT_NAMES,
-	QUERY_USER_NAMES,
-	QUERY_GAPS,
-	QUERY_COUNT_ACROSS,
-	QUERY_POSITION_WITHIN,
-	QUERY_KEYSET_POSITION,
-	QUERY_TOTAL_COUNT,
-	QUERY_ACTIVITIES,
-	QUERY_LATEST_ACTIVITY,
-	QUERY_ANY_PENDING,
-	QUERY_PENDING,
-	QUERY_ACTIVITIES_AROUND,
-	QUERY_FIRST_ACTIVITIES,
-	QUERY_LAST_ACTIVITIES,
-	/* for triggers, with the rights of the store's owner */
-	QUERY_LOCK_SESSIONS,
-	QUERY_LOCK_SESSIONS_ADD_PENDING,
-	QUERY_LOCK_SESSION_ADD_PENDING,
-	QUERY_ADD_PENDING,
-	QUERY_ALL_PENDING,
-	QUERY_ADD_IDLE,
-	QUERY_DELETE_ACTIVITIES,
-	QUERY_DELETE_PENDING,
-	QUERY_DELETE_IDLE,
-	QUERY_ADD_PENDING_OF_IDLE,
-	QUERY_ANY_ACTIVITY_OF,
-	QUERY_ANY_ACTIVITY,
-	/* for folding */
-	QUERY_PENDING_SESSIONS,
-	QUERY_ALL_SESSIONS,
-	QUERY_TRY_LOCK_IDLE,
-	QUERY_LOCK_IDLE,
-	QUERY_PENDING_OF_SESSION,
-	QUERY_IDLE,
-	QUERY_WRITE_IDLE,
-	QUERY_DELETE_FOLDED,
-	QUERY_DELETE_IDLE_OF_NONE,
-	QUERY_DELETE_PENDING_OF_NONE,
-	QUERY_SESSIONS_TO_CHECK,
-	QUERY_ORPHANS,
-	/* for keeping the store in order */
-	QUERY_PURGE,
-	QUERY_CLOSE_SESSIONS
-} StoreQuery;
-
-extern const char *current_store(void);
-extern SPIPlanPtr store_plan(const char *store, StoreQuery query);
-/* Activities fetched at a time: what bounds the memory a long session takes. */
-#define ACTIVITY_BATCH	1000
-
-extern void read_query(const char *store, StoreQuery query,
-					   Datum *parameters);
-extern Portal open_query(const char *store, StoreQuery query,
-						 Datum *parameters);
-extern uint64 fetch_batch(Portal portal, int size);
-extern void check_result_shape(const char *store, int ncolumns,
-							   const Oid *types);
-extern Datum int8_array(const int64 *values, int count);
-extern Datum timestamptz_array(const TimestampTz *values, int count);
+extern void require_owner_rights(const Store *store);
+extern CallerRights become_owner(Store *store, OwnerWork work);
+extern void become_caller(Store *store, CallerRights caller);
+extern CallerRights begin_maintenance(Store *store);
 
 /* names.c: the names of clients and users */
 
 typedef struct Names Names;
 
-extern Names *begin_names(StoreQuery query, Oid key_type);
-extern void learn_names(Names *names, const char *store, const Datum *ids,
-						int count);
+extern Names *begin_client_names(const Store *store);
+extern Names *begin_user_names(const Store *store);
+extern void learn_names(Names *names, const Datum *ids, int count);
 extern bool find_name(const Names *names, Datum id, Datum *name);
 
 /* window.c: the rules */
@@ -176,11 +241,11 @@ typedef struct Measure
 
 extern ClipBounds clip_bounds(const SessionSpan *span, const Window *window);
 extern bool contains_moment(const ClipBounds *bounds, TimestampTz moment);
-extern int64 idle_part(int64 gap);
+extern int64 idle_part(const IdleRule *rule, int64 gap);
 extern int64 elapsed(int64 session_id, TimestampTz first, TimestampTz last);
 extern void begin_measure(Measure *measure);
-extern void add_moment(Measure *measure, int64 session_id,
-					   TimestampTz moment);
+extern void add_moment(Measure *measure, const IdleRule *rule,
+					   int64 session_id, TimestampTz moment);
 
 /* gaps.c: the idle-gap index of a session, as arithmetic */
 
@@ -214,7 +279,7 @@ typedef struct Region
 	GapList		gaps;
 } Region;
 
-extern bool read_gaps(Datum starts, Datum ends, Gaps *gaps);
+extern bool read_gaps(const Datum *columns, const bool *nulls, Gaps *gaps);
 extern void write_gaps(const Gaps *gaps, Datum *starts, Datum *ends);
 extern bool equal_gaps(const Gaps *a, const Gaps *b);
 extern bool find_first_activity(const Gaps *gaps, TimestampTz moment,
@@ -222,15 +287,15 @@ extern bool find_first_activity(const Gaps *gaps, TimestampTz moment,
 extern bool find_last_activity(const Gaps *gaps, TimestampTz moment,
 							   TimestampTz *found);
 extern TimestampTz latest_activity(const Gaps *gaps);
-extern int64 idle_between(const Gaps *gaps, TimestampTz first,
-						  TimestampTz last);
+extern int64 idle_between(const Gaps *gaps, const IdleRule *rule,
+						  TimestampTz first, TimestampTz last);
 extern void begin_region(Region *region);
 extern void add_region_activity(Region *region, TimestampTz moment,
 								TimestampTz range_start);
 extern void end_region(Region *region, TimestampTz range_end);
 extern Gaps mend_gaps(const Gaps *gaps, const Region *region);
 
-/* index.c: reading the idle-gap index of a store */
+/* gap_index.c: a session's exact gaps, from those stored and what is pending */
 
 /* What may have changed in a session since its gaps were stored. */
 typedef struct Range
@@ -254,26 +319,49 @@ typedef struct RegionRequest
 	Region		region;			/* the answer */
 } RegionRequest;
 
-extern bool is_table_of(Oid relation, Oid owner, bool may_be_partitioned);
-extern bool schema_has_index(Oid schema);
-extern bool store_has_index(const char *store);
-extern bool index_is_usable(const char *store);
-extern void add_range(Ranges *ranges, TimestampTz first, TimestampTz last);
-extern void read_regions(const char *store, RegionRequest *requests,
+extern bool index_is_usable(const Store *store, const IdleRule *rule);
+extern void require_index(const Store *store);
+extern bool add_pending_range(Ranges *ranges, const Datum *values,
+							  const bool *nulls);
+extern void read_regions(const Store *store, RegionRequest *requests,
 						 int count);
-extern Gaps exact_gaps(const char *store, int64 session_id,
+extern Gaps exact_gaps(const Store *store, int64 session_id,
 					   const Gaps *stored, const Ranges *pending);
+extern Gaps raw_gaps(const Store *store, int64 session_id);
+
+/* transition.c: what a statement touched */
+
+/* Touched sessions in ascending order of their ids. */
+typedef struct TouchedSessions
+{
+	int			count;
+	int64	   *ids;
+	TimestampTz *first;			/* the range of the moments touched */
+	TimestampTz *last;
+} TouchedSessions;
+
+extern TouchedSessions touched_activities(TriggerData *trigger,
+										  Tuplestorestate *rows);
+extern void moved_activities(TriggerData *trigger, TouchedSessions *from,
+							 TouchedSessions *to);
+extern TouchedSessions touched_sessions(TriggerData *trigger,
+										Tuplestorestate *rows,
+										Tuplestorestate *without);
+
+/* triggers.c: what keeps activities and sessions together */
+
+/* Sessions that a query is asked about at a time. */
+#define SESSION_BATCH	1000
+
+extern void lock_existing_sessions(const Store *store, const int64 *ids,
+								   int count, Rows *rows);
 
 /* folding.c: keeping the index */
 
-typedef enum FoldMode
-{
-	FOLD_PENDING,				/* what is pending, if nobody else is at it */
-	FOLD_ALL					/* everything, after waiting */
-} FoldMode;
-
-extern bool fold_session(const char *store, int64 session_id, FoldMode mode);
-extern int64 rebuild_index(const char *store);
+extern void add_idle_rows(const Store *store, const int64 *ids, int count);
+extern void forget_sessions(const Store *store, const int64 *ids, int count);
+extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
+extern int64 rebuild_index(const Store *store);
 
 /* reading.c: from the store's tables to measured sessions */
 
@@ -305,9 +393,10 @@ typedef struct MeasuredSession
 /* The session is valid during the call only. */
 typedef void (*SessionReceiver) (const MeasuredSession *session, void *state);
 
-extern void read_page(const char *store, const Window *window,
-					  const PageRequest *page, SessionReceiver receive, void *state);
-extern int32 count_sessions(const char *store, const Window *window);
+extern void read_page(const Store *store, const IdleRule *rule,
+					  const Window *window, const PageRequest *page,
+					  SessionReceiver receive, void *state);
+extern int32 count_sessions(const Store *store, const Window *window);
 
 /* formatting.c: the result as rows and as the endpoint's JSON */
 
@@ -316,6 +405,7 @@ typedef struct JsonSessions
 {
 	StringInfoData text;
 	bool		has_session;
+	pg_tz	   *zone;			/* TimeZone at the start of the call */
 } JsonSessions;
 
 extern void receive_as_row(const MeasuredSession *session, void *rsinfo);

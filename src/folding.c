@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * folding.c
- *	  Keeping the idle-gap index: folding in what is pending, checking it
- *	  against the raw activities, and making it anew.
+ *	  Keeping the idle-gap index: folding in what is pending, and making it
+ *	  anew.
  *
  * A fold takes the gaps of a session, what is pending for it and its
  * activities, all under one snapshot, writes the gaps that these make, and
@@ -21,87 +21,205 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "compat.h"
+#include "common/pg_prng.h"
 #include "ekran_sessions.h"
+#include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_refresh);
-PG_FUNCTION_INFO_V1(ekran_check);
 PG_FUNCTION_INFO_V1(ekran_rebuild);
-
-/* Sessions listed at a time. */
-#define SESSION_BATCH	1000
 
 /* Pending rows that one fold takes; what is left stays pending. */
 #define PENDING_AT_A_TIME	100000
 
-static const Range whole_timeline = {DT_NOBEGIN, DT_NOEND};
+/* So many statements on a session's activities, on average, until a fold. */
+#define FOLD_EVERY		128
 
-static const Oid id_column_type = INT8OID;
+typedef enum FoldMode
+{
+	FOLD_PENDING,				/* what is pending, if nobody else is at it */
+	FOLD_ALL					/* everything, after waiting */
+} FoldMode;
 
-static const Oid pending_column_types[] = {
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID
+static const StoreQuery pending_sessions = {
+	.sql = "SELECT DISTINCT p.session_id FROM @store@.pending p"
+	" WHERE p.session_id IS NOT NULL"
+	" ORDER BY p.session_id",
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = SESSION_BATCH
 };
 
-static const Oid idle_column_types[] = {
-	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, BOOLOID
+static const StoreQuery all_sessions = {
+	.sql = "SELECT s.session_id FROM @store@.session s ORDER BY s.session_id",
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = SESSION_BATCH
 };
 
-static const Oid checked_column_types[] = {
-	INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
+static const StoreQuery try_lock_idle = {
+	.sql = "SELECT i.session_id FROM @store@.session_idle i"
+	" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
+	" FOR UPDATE OF i SKIP LOCKED",
+	.parameters = {INT8OID},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_ONCE
 };
 
-static const Oid orphan_column_types[] = {
-	INT8OID, INT8OID
+static const StoreQuery lock_idle = {
+	.sql = "SELECT i.session_id FROM @store@.session_idle i"
+	" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
+	" FOR UPDATE OF i",
+	.parameters = {INT8OID},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_ONCE
+};
+
+/* The order and the limit make the planner take a plain index scan, which
+ * marks what it finds dead, so that the next one doesn't look at it. */
+static const StoreQuery pending_of_session = {
+	.sql = "SELECT p.first_moment, p.last_moment, p.ctid"
+	" FROM @store@.pending p"
+	" WHERE p.session_id OPERATOR(pg_catalog.=) $1"
+	" ORDER BY p.first_moment LIMIT $2",
+	.parameters = {INT8OID, INT8OID},
+	.columns = {{TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIDOID}},
+	.plan_options = PLAN_ONCE,
+	.batch = 1000
+};
+
+static const StoreQuery idle_of_session = {
+	.sql = "SELECT i.gap_start, i.gap_end,"
+	" EXISTS (SELECT FROM @store@.session s"
+	"         WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)"
+	" FROM @store@.session_idle i"
+	" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
+	.parameters = {INT8OID},
+	.columns = {{TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery write_idle = {
+	.sql = "UPDATE @store@.session_idle i SET gap_start = $2, gap_end = $3"
+	" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
+	.parameters = {INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery delete_folded = {
+	.sql = "DELETE FROM @store@.pending p"
+	" WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($1)"
+	" AND p.session_id OPERATOR(pg_catalog.=) $2",
+	.parameters = {TIDARRAYOID, INT8OID},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_ONCE
+};
+
+/* A row that is there is of a session deleted before; all of it is pending.
+ * Whoever folds it in this moment is not waited for, as ON CONFLICT would. */
+static const StoreQuery add_idle = {
+	.sql = "INSERT INTO @store@.session_idle (session_id, gap_start, gap_end)"
+	" SELECT n.session_id, '{-infinity}', '{infinity}'"
+	" FROM pg_catalog.unnest($1) AS n (session_id)"
+	" WHERE NOT EXISTS (SELECT FROM @store@.session_idle j"
+	"  WHERE j.session_id OPERATOR(pg_catalog.=) n.session_id)"
+	" ON CONFLICT DO NOTHING",
+	.parameters = {INT8ARRAYOID},
+	.mode = QUERY_WRITES_LATEST,
+	.plan_options = PLAN_ONCE
+};
+
+/* What the index leaves open of a session from end to end. */
+static const StoreQuery add_pending_of_idle = {
+	.sql = "INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
+	" SELECT i.session_id, '-infinity'::pg_catalog.timestamptz, 'infinity'::pg_catalog.timestamptz"
+	" FROM @store@.session_idle i"
+	" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
+	.parameters = {INT8ARRAYOID},
+	.mode = QUERY_WRITES_LATEST,
+	.plan_options = PLAN_ONCE
+};
+
+/* Whoever folds a session in this moment is not waited for. */
+static const StoreQuery delete_pending = {
+	.sql = "DELETE FROM @store@.pending p USING ("
+	"  SELECT q.ctid AS place FROM @store@.pending q"
+	"  WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	"  FOR UPDATE OF q SKIP LOCKED) l"
+	" WHERE p.ctid OPERATOR(pg_catalog.=) l.place",
+	.parameters = {INT8ARRAYOID},
+	.mode = QUERY_WRITES_LATEST,
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery delete_idle = {
+	.sql = "DELETE FROM @store@.session_idle i USING ("
+	"  SELECT j.session_id FROM @store@.session_idle j"
+	"  WHERE j.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	"  FOR UPDATE OF j SKIP LOCKED) l"
+	" WHERE i.session_id OPERATOR(pg_catalog.=) l.session_id",
+	.parameters = {INT8ARRAYOID},
+	.mode = QUERY_WRITES_LATEST,
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery delete_idle_of_none = {
+	.sql = "DELETE FROM @store@.session_idle i WHERE NOT EXISTS"
+	" (SELECT FROM @store@.session s"
+	"  WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)",
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_EACH_TIME
+};
+
+static const StoreQuery delete_pending_of_none = {
+	.sql = "DELETE FROM @store@.pending p WHERE NOT EXISTS"
+	" (SELECT FROM @store@.session s"
+	"  WHERE s.session_id OPERATOR(pg_catalog.=) p.session_id)",
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_EACH_TIME
 };
 
 /* The pending rows of a session: what they cover, and where they are. */
 typedef struct PendingRows
 {
 	Ranges		ranges;
+	bool		are_sound;		/* do all of them tell a range? */
 	int			count;
-	Datum	   *places;			/* tids */
+	int			allocated;
+	ItemPointerData *places;
 } PendingRows;
 
-static void
-write_query(const char *store, StoreQuery query, Datum *parameters)
-{
-	int			result = SPI_execute_plan(store_plan(store, query),
-										  parameters, NULL, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s",
-			 SPI_result_code_string(result));
-}
-
 static PendingRows
-read_pending(const char *store, int64 session_id, int64 limit)
+read_pending(const Store *store, int64 session_id)
 {
 	Datum		parameters[] = {
 		Int64GetDatum(session_id),
-		Int64GetDatum(limit)
+		Int64GetDatum(PENDING_AT_A_TIME)
 	};
-	PendingRows pending = {0};
+	PendingRows pending = {.are_sound = true};
+	Rows		rows;
 
-	read_query(store, QUERY_PENDING_OF_SESSION, parameters);
-	check_result_shape(store, lengthof(pending_column_types),
-					   pending_column_types);
-	pending.count = (int) SPI_processed;
-	pending.places = palloc(Max(pending.count, 1) * sizeof(Datum));
-	for (int i = 0; i < pending.count; i++)
+	begin_rows(&rows, store, &pending_of_session, parameters);
+	while (next_row(&rows))
 	{
-		Datum		values[lengthof(pending_column_types)];
-		bool		nulls[lengthof(pending_column_types)];
-
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-						  values, nulls);
-		add_range(&pending.ranges, DatumGetTimestampTz(values[0]),
-				  DatumGetTimestampTz(values[1]));
-		/* Stays where it is until the caller's memory context goes. */
-		pending.places[i] = values[2];
+		pending.are_sound &= add_pending_range(&pending.ranges, rows.values,
+											   rows.nulls);
+		if (pending.count == pending.allocated)
+		{
+			pending.allocated = Max(32, pending.allocated * 2);
+			pending.places = pending.places == NULL ?
+				palloc(pending.allocated * sizeof(ItemPointerData)) :
+				repalloc(pending.places,
+						 pending.allocated * sizeof(ItemPointerData));
+		}
+		ItemPointerCopy((ItemPointer) DatumGetPointer(rows.values[2]),
+						&pending.places[pending.count]);
+		pending.count++;
 	}
+	end_rows(&rows);
 	return pending;
 }
 
@@ -112,36 +230,22 @@ read_pending(const char *store, int64 session_id, int64 limit)
  * snapshot sees is vacuumed away.
  */
 static void
-delete_folded(const char *store, int64 session_id, const PendingRows *pending)
+delete_folded_rows(const Store *store, int64 session_id,
+				   const PendingRows *pending)
 {
-	ArrayType  *places;
+	Datum	   *places;
 	Datum		parameters[2];
 
 	if (pending->count == 0)
 		return;
-	places = construct_array(pending->places, pending->count, TIDOID,
-							 sizeof(ItemPointerData), false, TYPALIGN_SHORT);
-	parameters[0] = PointerGetDatum(places);
+	places = palloc(pending->count * sizeof(Datum));
+	for (int i = 0; i < pending->count; i++)
+		places[i] = PointerGetDatum(&pending->places[i]);
+	parameters[0] = PointerGetDatum(construct_array(places, pending->count, TIDOID,
+													sizeof(ItemPointerData), false,
+													TYPALIGN_SHORT));
 	parameters[1] = Int64GetDatum(session_id);
-	write_query(store, QUERY_DELETE_FOLDED, parameters);
-}
-
-/*
- * Read all gaps of a session from its activities.
- */
-static Gaps
-raw_gaps(const char *store, int64 session_id)
-{
-	RegionRequest request;
-	Gaps		gaps;
-
-	request.session_id = session_id;
-	request.range = whole_timeline;
-	read_regions(store, &request, 1);
-	gaps.count = request.region.gaps.count;
-	gaps.start = request.region.gaps.start;
-	gaps.end = request.region.gaps.end;
-	return gaps;
+	(void) run_query(store, &delete_folded, parameters);
 }
 
 /*
@@ -150,54 +254,47 @@ raw_gaps(const char *store, int64 session_id)
  * False if there was nothing to do.
  */
 static bool
-fold_locked_session(const char *store, int64 session_id, FoldMode mode)
+fold_locked_session(const Store *store, int64 session_id, FoldMode mode)
 {
 	Datum		parameters[3] = {Int64GetDatum(session_id)};
 	PendingRows pending;
+	Rows		idle;
 	Gaps		gaps;
-	bool		is_sound;
-	bool		isnull;
 	bool		has_session;
-	Datum		starts;
-	Datum		ends;
 
 	/* See what is there by now, and what we have done ourselves. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 
-	pending = read_pending(store, session_id, PENDING_AT_A_TIME);
+	pending = read_pending(store, session_id);
 	if (mode == FOLD_PENDING && pending.count == 0)
 	{
 		PopActiveSnapshot();
 		return false;
 	}
-	read_query(store, QUERY_IDLE, parameters);
-	check_result_shape(store, lengthof(idle_column_types), idle_column_types);
-	has_session = SPI_processed > 0 &&
-		DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
-								   SPI_tuptable->tupdesc, 3, &isnull));
+
+	begin_rows(&idle, store, &idle_of_session, parameters);
+	has_session = next_row(&idle) && DatumGetBool(idle.values[2]);
 	if (has_session)
 	{
-		starts = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-							   1, &isnull);
-		ends = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-							 2, &isnull);
-		is_sound = read_gaps(starts, ends, &gaps);
-		if (mode == FOLD_PENDING && is_sound)
+		if (mode == FOLD_PENDING && pending.are_sound &&
+			read_gaps(idle.values, idle.nulls, &gaps))
 			gaps = exact_gaps(store, session_id, &gaps, &pending.ranges);
 		else
 			gaps = raw_gaps(store, session_id);
-
 		write_gaps(&gaps, &parameters[1], &parameters[2]);
-		write_query(store, QUERY_WRITE_IDLE, parameters);
 	}
+	end_rows(&idle);
+
+	if (has_session)
+		(void) run_query(store, &write_idle, parameters);
 	else
 	{
 		/* Deleted while somebody else held the row. */
 		parameters[0] = int8_array(&session_id, 1);
-		write_query(store, QUERY_DELETE_IDLE, parameters);
+		(void) run_query(store, &delete_idle, parameters);
 	}
-	delete_folded(store, session_id, &pending);
+	delete_folded_rows(store, session_id, &pending);
 
 	PopActiveSnapshot();
 	return true;
@@ -209,105 +306,149 @@ fold_locked_session(const char *store, int64 session_id, FoldMode mode)
  * With FOLD_PENDING, false if somebody else is at it, or nothing to do: it
  * never waits.  With FOLD_ALL, gaps are read from all of its activities.
  */
-bool
-fold_session(const char *store, int64 session_id, FoldMode mode)
+static bool
+fold_session(const Store *store, int64 session_id, FoldMode mode)
 {
 	Datum		parameters[] = {Int64GetDatum(session_id)};
-	MemoryContext fold_context;
-	MemoryContext old_context;
-	bool		is_folded = false;
 
-	fold_context = AllocSetContextCreate(CurrentMemoryContext,
-										 "ekran_sessions fold",
-										 ALLOCSET_DEFAULT_SIZES);
-	old_context = MemoryContextSwitchTo(fold_context);
-
-	write_query(store,
-				mode == FOLD_PENDING ? QUERY_TRY_LOCK_IDLE : QUERY_LOCK_IDLE,
-				parameters);
-	if (SPI_processed > 0)
-		is_folded = fold_locked_session(store, session_id, mode);
-
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(fold_context);
-	return is_folded;
+	return run_query(store, mode == FOLD_PENDING ? &try_lock_idle : &lock_idle,
+					 parameters) > 0 &&
+		fold_locked_session(store, session_id, mode);
 }
 
 /*
  * Do something with the sessions that a query lists; how many it did it with.
  */
 static int64
-for_each_session(const char *store, StoreQuery query,
-				 bool (*action) (const char *store, int64 session_id))
+for_each_session(const Store *store, const StoreQuery *query,
+				 bool (*action) (const Store *store, int64 session_id))
 {
-	Portal		portal = open_query(store, query, NULL);
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext session_context;
+	Rows		sessions;
 	int64		done = 0;
-	uint64		fetched;
 
-	while ((fetched = fetch_batch(portal, SESSION_BATCH)) > 0)
+	session_context = AllocSetContextCreate(CurrentMemoryContext,
+											"ekran_sessions session",
+											ALLOCSET_DEFAULT_SIZES);
+	begin_rows(&sessions, store, query, NULL);
+	while (next_row(&sessions))
 	{
-		SPITupleTable *sessions = SPI_tuptable;
-
-		check_result_shape(store, 1, &id_column_type);
-		for (uint64 i = 0; i < fetched; i++)
-		{
-			bool		isnull;
-			Datum		id = SPI_getbinval(sessions->vals[i],
-										   sessions->tupdesc, 1, &isnull);
-
-			CHECK_FOR_INTERRUPTS();
-			if (action(store, DatumGetInt64(id)))
-				done++;
-		}
-		SPI_freetuptable(sessions);
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(session_context);
+		if (action(store, DatumGetInt64(sessions.values[0])))
+			done++;
+		MemoryContextSwitchTo(caller_context);
+		MemoryContextReset(session_context);
 	}
-	SPI_cursor_close(portal);
+	end_rows(&sessions);
+	MemoryContextDelete(session_context);
 	return done;
+}
+
+/*
+ * Now and then, fold what is pending for sessions that a statement touched: by
+ * chance, for to count it would take longer than to add to it.  In other
+ * isolation levels than READ COMMITTED a fold could fail, or show the
+ * transaction what its snapshot doesn't.
+ */
+void
+fold_by_chance(const Store *store, const TouchedSessions *sessions)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext session_context = NULL;
+
+	if (IsolationUsesXactSnapshot())
+		return;
+	for (int i = 0; i < sessions->count; i++)
+	{
+		if (pg_prng_uint32(&pg_global_prng_state) % FOLD_EVERY != 0)
+			continue;
+		if (session_context == NULL)
+			session_context = AllocSetContextCreate(CurrentMemoryContext,
+													"ekran_sessions session",
+													ALLOCSET_DEFAULT_SIZES);
+		MemoryContextSwitchTo(session_context);
+		(void) fold_session(store, sessions->ids[i], FOLD_PENDING);
+		MemoryContextSwitchTo(caller_context);
+		MemoryContextReset(session_context);
+	}
+	if (session_context != NULL)
+		MemoryContextDelete(session_context);
+}
+
+/*
+ * Give new sessions their rows of the index.
+ *
+ * A row that is there is one that forget_sessions() has left.  A refresh may be
+ * about to delete it: what is pending tells the next one to make another.
+ */
+void
+add_idle_rows(const Store *store, const int64 *ids, int count)
+{
+	Datum		parameters[] = {int8_array(ids, count)};
+
+	if (run_query(store, &add_idle, parameters) < (uint64) count)
+		(void) run_query(store, &add_pending_of_idle, parameters);
+	pfree(DatumGetPointer(parameters[0]));
+}
+
+/*
+ * Forget the derived rows of sessions that are no more.
+ *
+ * Those that a fold holds in this moment stay, and in other isolation levels
+ * than READ COMMITTED all of them, for a fold might have changed one since the
+ * snapshot: all of such a session is pending then, so that they say nothing of
+ * a new session with that id, and the next refresh finds and deletes them.
+ */
+void
+forget_sessions(const Store *store, const int64 *ids, int count)
+{
+	Datum		parameters[] = {int8_array(ids, count)};
+	uint64		deleted = 0;
+
+	if (!IsolationUsesXactSnapshot())
+	{
+		(void) run_query(store, &delete_pending, parameters);
+		deleted = run_query(store, &delete_idle, parameters);
+	}
+	if (deleted < (uint64) count)
+		(void) run_query(store, &add_pending_of_idle, parameters);
+	pfree(DatumGetPointer(parameters[0]));
 }
 
 /*
  * Give a session its row of session_idle, and make that anew.
  */
 static bool
-rebuild_session(const char *store, int64 session_id)
+rebuild_session(const Store *store, int64 session_id)
 {
 	Datum		parameters[] = {int8_array(&session_id, 1)};
-	bool		is_folded;
+	Rows		session;
+	bool		exists;
 
 	/* Nobody may delete it meanwhile, or a row would stay behind. */
-	write_query(store, QUERY_LOCK_SESSIONS, parameters);
-	if (SPI_processed == 0)
+	lock_existing_sessions(store, &session_id, 1, &session);
+	exists = next_row(&session);
+	end_rows(&session);
+	if (!exists)
 		return false;
-	SPI_freetuptable(SPI_tuptable);
-	write_query(store, QUERY_ADD_IDLE, parameters);
-	is_folded = fold_session(store, session_id, FOLD_ALL);
-	pfree(DatumGetPointer(parameters[0]));
-	return is_folded;
-}
-
-static void
-forget_pending(const char *store, int64 session_id)
-{
-	Datum		parameters[] = {int8_array(&session_id, 1)};
-
-	write_query(store, QUERY_DELETE_PENDING, parameters);
-	pfree(DatumGetPointer(parameters[0]));
+	(void) run_query(store, &add_idle, parameters);
+	return fold_session(store, session_id, FOLD_ALL);
 }
 
 /*
  * Does a session have a row of session_idle, whoever holds it?
  */
 static bool
-has_idle_row(const char *store, int64 session_id)
+has_idle_row(const Store *store, int64 session_id)
 {
 	Datum		parameters[] = {Int64GetDatum(session_id)};
 	bool		has_row;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	read_query(store, QUERY_IDLE, parameters);
-	has_row = SPI_processed > 0;
-	SPI_freetuptable(SPI_tuptable);
+	has_row = run_query(store, &idle_of_session, parameters) > 0;
 	PopActiveSnapshot();
 	return has_row;
 }
@@ -316,8 +457,10 @@ has_idle_row(const char *store, int64 session_id)
  * Fold what is pending for a session; give it its row if that is missing.
  */
 static bool
-fold_pending(const char *store, int64 session_id)
+fold_pending(const Store *store, int64 session_id)
 {
+	Datum		parameters[1];
+
 	if (fold_session(store, session_id, FOLD_PENDING))
 		return true;
 	if (has_idle_row(store, session_id))
@@ -326,19 +469,9 @@ fold_pending(const char *store, int64 session_id)
 		return true;
 
 	/* Neither a row nor a session: what is pending is of one deleted. */
-	forget_pending(store, session_id);
+	parameters[0] = int8_array(&session_id, 1);
+	(void) run_query(store, &delete_pending, parameters);
 	return false;
-}
-
-static void
-require_index(const char *store)
-{
-	if (!store_has_index(store))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("store \"%s\" has no idle-gap index", store),
-				 errdetail("A store of version 1.0 lacks the tables \"session_idle\" and \"pending\"."),
-				 errhint("Complete the store with ekran_create_store().")));
 }
 
 /*
@@ -346,48 +479,42 @@ require_index(const char *store)
  *
  * Fold in what is pending; the number of sessions folded.  Skips those that
  * somebody else is folding.  Outside of READ COMMITTED, nothing is folded, and
- * a warning says so.  Errors: 42501 where row-level security hides rows from
- * the caller, and what the server has against the caller's writing.
+ * a warning says so.  Errors: those of begin_maintenance() and require_index().
  */
 Datum
 ekran_refresh(PG_FUNCTION_ARGS)
 {
-	const char *store = current_store();
-	int			guc_nest_level;
-	int64		folded;
+	Store		store;
+	CallerRights caller = begin_maintenance(&store);
+	int64		folded = 0;
 
 	(void) fcinfo;
-	require_index(store);
+	require_index(&store);
 	if (IsolationUsesXactSnapshot())
-	{
 		ereport(WARNING,
 				(errmsg("nothing has been folded, for the transaction is not in isolation level READ COMMITTED"),
 				 errdetail("What is returned is exact all the same, folded or not.")));
-		PG_RETURN_INT64(0);
+	else
+	{
+		SPI_connect();
+		folded = for_each_session(&store, &pending_sessions, fold_pending);
+		SPI_finish();
 	}
-
-	guc_nest_level = NewGUCNestLevel();
-	refuse_hidden_rows();
-	SPI_connect();
-	folded = for_each_session(store, QUERY_PENDING_SESSIONS, fold_pending);
-	SPI_finish();
-	AtEOXact_GUC(false, guc_nest_level);
+	become_caller(&store, caller);
 	PG_RETURN_INT64(folded);
 }
 
 /*
- * Make all derived data of a store anew; the number of sessions.
+ * Make all derived data of a store anew; the number of sessions.  Needs an SPI
+ * connection, and the owner's rights.
  */
 int64
-rebuild_index(const char *store)
+rebuild_index(const Store *store)
 {
-	int64		rebuilt;
+	int64		rebuilt = for_each_session(store, &all_sessions, rebuild_session);
 
-	SPI_connect();
-	rebuilt = for_each_session(store, QUERY_ALL_SESSIONS, rebuild_session);
-	write_query(store, QUERY_DELETE_IDLE_OF_NONE, NULL);
-	write_query(store, QUERY_DELETE_PENDING_OF_NONE, NULL);
-	SPI_finish();
+	(void) run_query(store, &delete_idle_of_none, NULL);
+	(void) run_query(store, &delete_pending_of_none, NULL);
 	return rebuilt;
 }
 
@@ -401,12 +528,12 @@ rebuild_index(const char *store)
 Datum
 ekran_rebuild(PG_FUNCTION_ARGS)
 {
-	const char *store = current_store();
-	int			guc_nest_level;
+	Store		store;
+	CallerRights caller = begin_maintenance(&store);
 	int64		rebuilt;
 
 	(void) fcinfo;
-	require_index(store);
+	require_index(&store);
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -414,144 +541,9 @@ ekran_rebuild(PG_FUNCTION_ARGS)
 				 errdetail("It takes a snapshot of each session's activities after it has locked the session's row of the index."),
 				 errhint("Begin the transaction with BEGIN ISOLATION LEVEL READ COMMITTED.")));
 
-	guc_nest_level = NewGUCNestLevel();
-	refuse_hidden_rows();
-	rebuilt = rebuild_index(store);
-	AtEOXact_GUC(false, guc_nest_level);
-	PG_RETURN_INT64(rebuilt);
-}
-
-static void
-report_difference(ReturnSetInfo *result, int64 session_id,
-				  const char *difference)
-{
-	Datum		values[] = {
-		Int64GetDatum(session_id),
-		CStringGetTextDatum(difference)
-	};
-	bool		nulls[] = {false, false};
-
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-/*
- * Compare what the index says of a session with its raw activities.
- */
-static void
-check_session(const char *store, int64 session_id, const Datum *gaps_columns,
-			  const bool *nulls, ReturnSetInfo *result)
-{
-	PendingRows pending;
-	Gaps		stored;
-	Gaps		raw;
-
-	pending = read_pending(store, session_id, PG_INT64_MAX);
-	if (nulls[0])
-	{
-		/* What is pending will have the next refresh make the row. */
-		if (pending.count == 0)
-			report_difference(result, session_id,
-							  "session has no row in session_idle");
-		return;
-	}
-	if (!read_gaps(gaps_columns[0], gaps_columns[1], &stored))
-	{
-		report_difference(result, session_id,
-						  "row in session_idle does not hold gaps");
-		return;
-	}
-	stored = exact_gaps(store, session_id, &stored, &pending.ranges);
-	raw = raw_gaps(store, session_id);
-	if (!equal_gaps(&stored, &raw))
-		report_difference(result, session_id,
-						  psprintf("session_idle has %d gaps, activities have %d, and they differ",
-								   stored.count, raw.count));
-}
-
-static void
-check_sessions(const char *store, ReturnSetInfo *result)
-{
-	Portal		portal = open_query(store, QUERY_SESSIONS_TO_CHECK, NULL);
-	MemoryContext check_context;
-	uint64		fetched;
-
-	check_context = AllocSetContextCreate(CurrentMemoryContext,
-										  "ekran_sessions check",
-										  ALLOCSET_DEFAULT_SIZES);
-	while ((fetched = fetch_batch(portal, SESSION_BATCH)) > 0)
-	{
-		SPITupleTable *sessions = SPI_tuptable;
-
-		check_result_shape(store, lengthof(checked_column_types),
-						   checked_column_types);
-		for (uint64 i = 0; i < fetched; i++)
-		{
-			MemoryContext old_context = MemoryContextSwitchTo(check_context);
-			Datum		values[3];
-			bool		nulls[3];
-
-			CHECK_FOR_INTERRUPTS();
-			heap_deform_tuple(sessions->vals[i], sessions->tupdesc,
-							  values, nulls);
-			check_session(store, DatumGetInt64(values[0]), values + 1,
-						  nulls + 1, result);
-			MemoryContextSwitchTo(old_context);
-			MemoryContextReset(check_context);
-		}
-		SPI_freetuptable(sessions);
-	}
-	SPI_cursor_close(portal);
-}
-
-static void
-check_orphans(const char *store, ReturnSetInfo *result)
-{
-	Portal		portal = open_query(store, QUERY_ORPHANS, NULL);
-	uint64		fetched;
-
-	while ((fetched = fetch_batch(portal, SESSION_BATCH)) > 0)
-	{
-		check_result_shape(store, lengthof(orphan_column_types),
-						   orphan_column_types);
-		for (uint64 i = 0; i < fetched; i++)
-		{
-			Datum		values[2];
-			bool		nulls[2];
-
-			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-							  values, nulls);
-			report_difference(result, DatumGetInt64(values[0]),
-							  psprintf(INT64_FORMAT " activities have no session",
-									   DatumGetInt64(values[1])));
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-}
-
-/*
- * ekran_check() returns table (session_id bigint, difference text)
- *
- * Recompute the index from the raw activities; a row for each session where
- * what is returned by the index would differ, or that the index doesn't know,
- * and for each that has activities but is not there.  Reads every activity.
- * Errors: 42501 where row-level security hides rows from the caller.
- */
-Datum
-ekran_check(PG_FUNCTION_ARGS)
-{
-	const char *store = current_store();
-	int			guc_nest_level;
-
-	require_index(store);
-	InitMaterializedSRF(fcinfo, 0);
-
-	guc_nest_level = NewGUCNestLevel();
-	refuse_hidden_rows();
 	SPI_connect();
-	check_sessions(store, (ReturnSetInfo *) fcinfo->resultinfo);
-	check_orphans(store, (ReturnSetInfo *) fcinfo->resultinfo);
+	rebuilt = rebuild_index(&store);
 	SPI_finish();
-	AtEOXact_GUC(false, guc_nest_level);
-	return (Datum) 0;
+	become_caller(&store, caller);
+	PG_RETURN_INT64(rebuilt);
 }

@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "ekran_sessions.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -92,16 +92,36 @@ append_number(StringInfo out, const char *key, int64 value, bool isnull)
 		appendStringInfo(out, INT64_FORMAT, value);
 }
 
+/*
+ * Append a moment as the server's own JSON encoding writes it, but in the zone
+ * of the response: TimeZone may change while sessions are read.
+ */
 static void
-append_moment(StringInfo out, const char *key, TimestampTz moment,
+append_moment(JsonSessions *response, const char *key, TimestampTz moment,
 			  bool isnull)
 {
 	char		buffer[MAXDATELEN + 1];
+	struct pg_tm local;
+	fsec_t		fraction;
+	int			offset;
+	const char *zone_name;
 
-	if (!isnull)
-		JsonEncodeDateTime(buffer, TimestampTzGetDatum(moment),
-						   TIMESTAMPTZOID, NULL);
-	append_string(out, key, isnull ? NULL : buffer);
+	if (isnull)
+	{
+		append_string(&response->text, key, NULL);
+		return;
+	}
+	if (TIMESTAMP_NOT_FINITE(moment))
+		EncodeSpecialTimestamp(moment, buffer);
+	else if (timestamp2tm(moment, &offset, &local, &fraction, &zone_name,
+						  response->zone) == 0)
+		EncodeDateTime(&local, fraction, true, offset, zone_name,
+					   USE_XSD_DATES, buffer);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	append_string(&response->text, key, buffer);
 }
 
 /*
@@ -137,6 +157,7 @@ begin_json_sessions(JsonSessions *json)
 {
 	initStringInfo(&json->text);
 	json->has_session = false;
+	json->zone = session_timezone;
 	appendStringInfoString(&json->text, "{\"sessions\":[");
 }
 
@@ -171,8 +192,8 @@ receive_as_json(const MeasuredSession *session, void *json)
 				  isnull[COLUMN_USER_ID]);
 	append_string(out, "userName", isnull[COLUMN_USER_NAME] ? NULL :
 				  TextDatumGetCString(identity[COLUMN_USER_NAME]));
-	append_moment(out, "loginDate", measure->first, !measure->has_moment);
-	append_moment(out, "logoutDate", measure->last, !measure->has_moment);
+	append_moment(response, "loginDate", measure->first, !measure->has_moment);
+	append_moment(response, "logoutDate", measure->last, !measure->has_moment);
 	append_duration(out, "duration", measure->duration);
 	append_duration(out, "productivityTime", measure->duration - measure->idle);
 	append_duration(out, "idleTime", measure->idle);

@@ -2,14 +2,14 @@
  *
  * functions.c
  *	  The query functions that SQL calls.  Each reads from top to bottom:
- *	  check the arguments, resolve the store, read, emit.
+ *	  check the arguments, copy the settings, find the store, read, emit.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "compat.h"
 #include "ekran_sessions.h"
+#include "funcapi.h"
 
 PG_FUNCTION_INFO_V1(ekran_sessions);
 PG_FUNCTION_INFO_V1(ekran_sessions_after);
@@ -20,10 +20,12 @@ static Datum
 return_page(FunctionCallInfo fcinfo, const Window *window,
 			const PageRequest *page)
 {
-	const char *store = current_store();
+	IdleRule	rule = idle_rule_setting();
+	Store		store;
 
+	find_store(&store);
 	InitMaterializedSRF(fcinfo, 0);
-	read_page(store, window, page, receive_as_row, fcinfo->resultinfo);
+	read_page(&store, &rule, window, page, receive_as_row, fcinfo->resultinfo);
 	return (Datum) 0;
 }
 
@@ -33,7 +35,7 @@ return_page(FunctionCallInfo fcinfo, const Window *window,
  *
  * The page-th page, counted from 0, of count of the sessions in the window
  * (start, end).  A null argument means its default: no bound, 1000, 0.
- * Errors: 22023 for arguments out of range; those of current_store() and
+ * Errors: 22023 for arguments out of range; those of find_store() and
  * read_page().
  */
 Datum
@@ -74,8 +76,10 @@ Datum
 ekran_sessions_total_count(PG_FUNCTION_ARGS)
 {
 	Window		window = get_window_arguments(fcinfo);
+	Store		store;
 
-	PG_RETURN_INT32(count_sessions(current_store(), &window));
+	find_store(&store);
+	PG_RETURN_INT32(count_sessions(&store, &window));
 }
 
 /*
@@ -91,10 +95,12 @@ ekran_sessions_json(PG_FUNCTION_ARGS)
 {
 	Window		window = get_window_arguments(fcinfo);
 	PageRequest page = get_page_arguments(fcinfo, "sessionCount", "pageIndex");
-	const char *store = current_store();
+	IdleRule	rule = idle_rule_setting();
+	Store		store;
 	JsonSessions json;
 
+	find_store(&store);
 	begin_json_sessions(&json);
-	read_page(store, &window, &page, receive_as_json, &json);
-	PG_RETURN_TEXT_P(end_json_sessions(&json, count_sessions(store, &window)));
+	read_page(&store, &rule, &window, &page, receive_as_json, &json);
+	PG_RETURN_TEXT_P(end_json_sessions(&json, count_sessions(&store, &window)));
 }

@@ -46,12 +46,14 @@ array_moments(ArrayType *array, int *count)
  * written there; then only the raw activities are to be trusted.
  */
 bool
-read_gaps(Datum starts, Datum ends, Gaps *gaps)
+read_gaps(const Datum *columns, const bool *nulls, Gaps *gaps)
 {
 	int			nends;
 
-	gaps->start = array_moments(DatumGetArrayTypeP(starts), &gaps->count);
-	gaps->end = array_moments(DatumGetArrayTypeP(ends), &nends);
+	if (nulls[0] || nulls[1])
+		return false;
+	gaps->start = array_moments(DatumGetArrayTypeP(columns[0]), &gaps->count);
+	gaps->end = array_moments(DatumGetArrayTypeP(columns[1]), &nends);
 	if (gaps->start == NULL || gaps->end == NULL || gaps->count != nends ||
 		gaps->count == 0 || gaps->start[0] != DT_NOBEGIN ||
 		gaps->end[gaps->count - 1] != DT_NOEND)
@@ -154,13 +156,15 @@ latest_activity(const Gaps *gaps)
  * Rule: rules.md, Idle time.
  */
 int64
-idle_between(const Gaps *gaps, TimestampTz first, TimestampTz last)
+idle_between(const Gaps *gaps, const IdleRule *rule,
+			 TimestampTz first, TimestampTz last)
 {
 	int64		idle = 0;
 
 	for (int i = gap_ending_after(gaps, first);
 		 i < gaps->count && gaps->start[i] < last; i++)
-		idle += idle_part(Min(gaps->end[i], last) - Max(gaps->start[i], first));
+		idle += idle_part(rule, Min(gaps->end[i], last) -
+						  Max(gaps->start[i], first));
 	return idle;
 }
 

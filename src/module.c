@@ -9,14 +9,15 @@
 
 #include "compat.h"
 #include "ekran_sessions.h"
+#include "utils/guc.h"
 
-PG_MODULE_MAGIC;
+EKRAN_MODULE_MAGIC;
 
 void		_PG_init(void);
 
-char	   *ekran_store = NULL;
-int			ekran_idle_threshold = 15 * SECS_PER_MINUTE;
-int			ekran_idle_policy = IDLE_POLICY_WHOLE;
+static char *ekran_store = NULL;
+static int	ekran_idle_threshold = 15 * SECS_PER_MINUTE;	/* seconds */
+static int	ekran_idle_policy = IDLE_POLICY_WHOLE;
 
 static const struct config_enum_entry idle_policies[] = {
 	{"whole", IDLE_POLICY_WHOLE, false},
@@ -51,6 +52,26 @@ check_store(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * The store that functions read: the setting's own text, which the next change
+ * of the setting frees.
+ */
+const char *
+store_setting(void)
+{
+	return ekran_store;
+}
+
+IdleRule
+idle_rule_setting(void)
+{
+	IdleRule	rule;
+
+	rule.threshold = ekran_idle_threshold * USECS_PER_SEC;
+	rule.policy = ekran_idle_policy;
+	return rule;
 }
 
 void
@@ -88,4 +109,5 @@ _PG_init(void)
 							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("ekran_sessions");
+	install_query_guard();
 }

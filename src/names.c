@@ -14,6 +14,22 @@
 #include "utils/hsearch.h"
 #include "utils/uuid.h"
 
+static const StoreQuery client_names = {
+	.sql = "SELECT c.client_guid, c.client_name FROM @store@.client c"
+	" WHERE c.client_guid OPERATOR(pg_catalog.=) ANY ($1)",
+	.parameters = {UUIDARRAYOID},
+	.columns = {{UUIDOID}, {TEXTOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery user_names = {
+	.sql = "SELECT u.user_id, u.user_name FROM @store@.app_user u"
+	" WHERE u.user_id OPERATOR(pg_catalog.=) ANY ($1)",
+	.parameters = {INT4ARRAYOID},
+	.columns = {{INT4OID}, {TEXTOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
+};
+
 /* The longer of the keys, a uuid; an int4 takes the front of it. */
 typedef struct NameKey
 {
@@ -29,23 +45,22 @@ typedef struct NameEntry
 
 struct Names
 {
-	StoreQuery	query;
+	const Store *store;
+	const StoreQuery *query;
 	Oid			key_type;
 	HTAB	   *entries;
 	MemoryContext context;		/* where names stay for the call */
 };
 
-/*
- * Begin to look up names by a query that takes an array of keys.
- */
-Names *
-begin_names(StoreQuery query, Oid key_type)
+static Names *
+begin_names(const Store *store, const StoreQuery *query)
 {
 	Names	   *names = palloc(sizeof(Names));
 	HASHCTL		control = {0};
 
+	names->store = store;
 	names->query = query;
-	names->key_type = key_type;
+	names->key_type = query->columns[0].type;
 	names->context = CurrentMemoryContext;
 	control.keysize = sizeof(NameKey);
 	control.entrysize = sizeof(NameEntry);
@@ -53,6 +68,21 @@ begin_names(StoreQuery query, Oid key_type)
 	names->entries = hash_create("ekran_sessions names", 64, &control,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return names;
+}
+
+/*
+ * Begin to look up names, which stay in the current memory context.
+ */
+Names *
+begin_client_names(const Store *store)
+{
+	return begin_names(store, &client_names);
+}
+
+Names *
+begin_user_names(const Store *store)
+{
+	return begin_names(store, &user_names);
 }
 
 static NameKey
@@ -85,12 +115,12 @@ id_array(const Names *names, Datum *ids, int count)
  * Learn the names of those ids that are not known yet: one query for all.
  */
 void
-learn_names(Names *names, const char *store, const Datum *ids, int count)
+learn_names(Names *names, const Datum *ids, int count)
 {
-	const Oid	column_types[] = {names->key_type, TEXTOID};
 	Datum	   *unknown = palloc(Max(count, 1) * sizeof(Datum));
 	int			nunknown = 0;
 	Datum		parameters[1];
+	Rows		rows;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -108,28 +138,21 @@ learn_names(Names *names, const char *store, const Datum *ids, int count)
 		return;
 
 	parameters[0] = id_array(names, unknown, nunknown);
-	read_query(store, names->query, parameters);
-	check_result_shape(store, lengthof(column_types), column_types);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	begin_rows(&rows, names->store, names->query, parameters);
+	while (next_row(&rows))
 	{
+		NameKey		key = name_key(names, rows.values[0]);
+		NameEntry  *entry = hash_search(names->entries, &key, HASH_FIND, NULL);
 		MemoryContext old_context;
-		Datum		values[2];
-		bool		nulls[2];
-		NameKey		key;
-		NameEntry  *entry;
 
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-						  values, nulls);
-		key = name_key(names, values[0]);
-		entry = hash_search(names->entries, &key, HASH_FIND, NULL);
-		if (entry == NULL || nulls[1])
+		if (entry == NULL || rows.nulls[1])
 			continue;
 		old_context = MemoryContextSwitchTo(names->context);
-		entry->name = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[1]));
+		entry->name = PointerGetDatum(PG_DETOAST_DATUM_COPY(rows.values[1]));
 		entry->is_null = false;
 		MemoryContextSwitchTo(old_context);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	end_rows(&rows);
 }
 
 /*

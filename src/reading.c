@@ -41,22 +41,182 @@ enum
 	NUM_PAGE_COLUMNS
 };
 
-static const Oid page_column_types[NUM_PAGE_COLUMNS] = {
-	INT8OID, UUIDOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID
+/*
+ * Sessions selected by the window ($1, $2), in two parts that exclude each
+ * other and that an index finds each:
+ *
+ * - those that had begun by $1 and ran on: login <= $1 < logout is what the
+ *	 range [login, logout) containing $1 says, and a session that still runs
+ *	 has a range without end.  Such a session counts if an activity of it lies
+ *	 beyond $1, since its latest moment is its finish.
+ *
+ * - those that began after $1: each has finish >= login > $1.
+ *
+ * All of the first come before all of the second in the order of logins.
+ *
+ * No more conditions than these may reach an index, or the planner, which does
+ * not know the parameters, may go through the whole history: hence OFFSET 0,
+ * which keeps the others from the few sessions across, and a position that
+ * stands for $1, which gives the scan of those within one place to begin at.
+ * LIMIT 1 stands in for EXISTS, which might be answered from a hash table of
+ * all activities.
+ */
+#define ACROSS_START \
+	" FROM (SELECT r.session_id, r.client_guid, r.user_id, r.login_date, r.logout_date" \
+	"       FROM @store@.session r" \
+	"       WHERE pg_catalog.tstzrange(r.login_date, r.logout_date)" \
+	"             OPERATOR(pg_catalog.@>) $1 OFFSET 0) s" \
+	" WHERE s.login_date OPERATOR(pg_catalog.<) $2" \
+	" AND (s.logout_date IS NOT NULL" \
+	"      OR (SELECT a.activity_date FROM @store@.activity a" \
+	"          WHERE a.session_id OPERATOR(pg_catalog.=) s.session_id" \
+	"          AND a.activity_date OPERATOR(pg_catalog.>) $1 LIMIT 1)" \
+	"         IS NOT NULL)"
+
+#define WITHIN_WINDOW \
+	" FROM @store@.session s" \
+	" WHERE s.login_date OPERATOR(pg_catalog.>) $1" \
+	" AND s.login_date OPERATOR(pg_catalog.<) $2"
+
+#define WITHIN_WINDOW_BEYOND_POSITION \
+	" FROM @store@.session s" \
+	" WHERE s.login_date OPERATOR(pg_catalog.<) $2" \
+	BEYOND_POSITION
+
+#define BEYOND_POSITION \
+	" AND (s.login_date, s.session_id) OPERATOR(pg_catalog.>) ($3, $4)"
+
+#define IN_ORDER \
+	" ORDER BY s.login_date, s.session_id"
+
+/* Sessions of a part, beyond a position; columns as above. */
+#define PAGE_OF(part, limits) \
+	"SELECT s.session_id, s.client_guid, s.user_id, s.login_date, s.logout_date" \
+	part IN_ORDER limits
+
+#define PAGE_COLUMNS \
+	{{INT8OID}, {UUIDOID, NULLABLE}, {INT4OID, NULLABLE}, {TIMESTAMPTZOID}, {TIMESTAMPTZOID, NULLABLE}}
+
+static const StoreQuery page_across = {
+	.sql = PAGE_OF(ACROSS_START BEYOND_POSITION, " LIMIT $5 OFFSET $6"),
+	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID},
+	.columns = PAGE_COLUMNS,
+	.plan_options = PLAN_ONCE,
+	.batch = CHUNK_SIZE
 };
 
-static const Oid gaps_column_types[] = {
-	INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
+static const StoreQuery page_within = {
+	.sql = PAGE_OF(WITHIN_WINDOW_BEYOND_POSITION, " LIMIT $5"),
+	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
+	.columns = PAGE_COLUMNS,
+	.plan_options = PLAN_ONCE,
+	.batch = CHUNK_SIZE
 };
 
-static const Oid timestamptz_type = TIMESTAMPTZOID;
-
-static const Oid pending_column_types[] = {
-	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID
+static const StoreQuery sessions_across = {
+	.sql = "SELECT pg_catalog.count(*)" ACROSS_START,
+	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_ONCE
 };
 
-static const Oid position_column_types[] = {
-	TIMESTAMPTZOID, INT8OID
+/* of the index alone, so that an offset is no more than a walk along it */
+static const StoreQuery position_within = {
+	.sql = "SELECT s.login_date, s.session_id" WITHIN_WINDOW IN_ORDER
+	" LIMIT 1 OFFSET $3",
+	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID},
+	.columns = {{TIMESTAMPTZOID}, {INT8OID}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery login_of_session = {
+	.sql = "SELECT s.login_date FROM @store@.session s"
+	" WHERE s.session_id OPERATOR(pg_catalog.=) $1",
+	.parameters = {INT8OID},
+	.columns = {{TIMESTAMPTZOID}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery total_count = {
+	.sql = "SELECT (SELECT pg_catalog.count(*)" ACROSS_START ")"
+	" OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*)" WITHIN_WINDOW ")",
+	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.columns = {{INT8OID}},
+	.plan_options = CURSOR_OPT_PARALLEL_OK
+};
+
+static const StoreQuery gaps_of_sessions = {
+	.sql = "SELECT i.session_id, i.gap_start, i.gap_end"
+	" FROM @store@.session_idle i"
+	" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
+	.parameters = {INT8ARRAYOID},
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery any_pending = {
+	.sql = "SELECT p.session_id FROM @store@.pending p LIMIT 1",
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery pending_of_sessions = {
+	.sql = "SELECT p.session_id, p.first_moment, p.last_moment"
+	" FROM @store@.pending p"
+	" WHERE p.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	" ORDER BY p.session_id, p.first_moment",
+	.parameters = {INT8ARRAYOID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
+	.plan_options = PLAN_ONCE,
+	.batch = 1000
+};
+
+static const StoreQuery latest_activity_of_session = {
+	.sql = "SELECT a.activity_date FROM @store@.activity a"
+	" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
+	" ORDER BY a.activity_date DESC LIMIT 1",
+	.parameters = {INT8OID},
+	.columns = {{TIMESTAMPTZOID}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery activities_of_session = {
+	.sql = "SELECT a.activity_date FROM @store@.activity a"
+	" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
+	" AND a.activity_date OPERATOR(pg_catalog.>=) $2"
+	" AND a.activity_date OPERATOR(pg_catalog.<=) $3"
+	" ORDER BY a.activity_date",
+	.parameters = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.columns = {{TIMESTAMPTZOID}},
+	.plan_options = PLAN_ONCE,
+	.batch = ACTIVITY_BATCH
+};
+
+/*
+ * For each session ($1), the activity next to a moment ($2) of it, on one side
+ * up to a limit ($3).  The limit spares the scan the rest of the index page.
+ */
+#define ACTIVITIES_NEXT_TO(to_moment, to_limit, direction) \
+	"SELECT (SELECT a.activity_date FROM @store@.activity a" \
+	"        WHERE a.session_id OPERATOR(pg_catalog.=) r.session_id" \
+	"        AND a.activity_date OPERATOR(pg_catalog." to_moment ") r.moment" \
+	"        AND a.activity_date OPERATOR(pg_catalog." to_limit ") r.edge" \
+	"        ORDER BY a.activity_date " direction " LIMIT 1)" \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))" \
+	"   WITH ORDINALITY AS r (session_id, moment, edge, place)" \
+	" ORDER BY r.place"
+
+static const StoreQuery first_activities = {
+	.sql = ACTIVITIES_NEXT_TO(">=", "<=", "ASC"),
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
+	.columns = {{TIMESTAMPTZOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery last_activities = {
+	.sql = ACTIVITIES_NEXT_TO("<=", ">=", "DESC"),
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
+	.columns = {{TIMESTAMPTZOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
 };
 
 /* A session on its way to be measured. */
@@ -83,7 +243,8 @@ typedef struct Chunk
 /* What a call reads with. */
 typedef struct PageReader
 {
-	const char *store;
+	const Store *store;
+	const IdleRule *rule;
 	const Window *window;
 	bool		use_index;
 	bool		has_pending;	/* anything at all? */
@@ -110,26 +271,21 @@ static const Position before_all = {DT_NOBEGIN, PG_INT64_MIN};
  * Errors: 22023 if no such session is visible to the caller.
  */
 static Position
-keyset_position(const char *store, int64 session_id)
+keyset_position(const Store *store, int64 session_id)
 {
 	Position	position;
 	Datum		parameters[] = {Int64GetDatum(session_id)};
 	Datum		login;
-	bool		isnull;
 
-	read_query(store, QUERY_KEYSET_POSITION, parameters);
-	check_result_shape(store, 1, &timestamptz_type);
-	if (SPI_processed == 0)
+	if (!read_row(store, &login_of_session, parameters, &login))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
-						session_id, store),
+						session_id, NameStr(store->name)),
 				 errdetail("The after_session_id given is " INT64_FORMAT ".",
 						   session_id),
 				 errhint("Give the session_id of the last row of the page before, or null for the first page.")));
 
-	login = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-						  &isnull);
 	position.login = DatumGetTimestampTz(login);
 	position.session_id = session_id;
 	return position;
@@ -164,26 +320,22 @@ compare_session_ids(const void *a, const void *b)
 }
 
 /*
- * Take the sessions of a chunk from SPI_tuptable.
+ * Take the next sessions of a page; false if there are none.
  */
-static void
-load_chunk(PageReader *reader, int count)
+static bool
+load_chunk(Chunk *chunk, Rows *page)
 {
-	Chunk	   *chunk = &reader->chunk;
-
-	check_result_shape(reader->store, NUM_PAGE_COLUMNS, page_column_types);
-	chunk->count = count;
-	for (int i = 0; i < count; i++)
+	chunk->count = 0;
+	while (chunk->count < CHUNK_SIZE && next_row(page))
 	{
-		Datum		values[NUM_PAGE_COLUMNS];
-		bool		nulls[NUM_PAGE_COLUMNS];
+		PageSession *session = &chunk->sessions[chunk->count];
 
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-						  values, nulls);
-		load_session(&chunk->sessions[i], values, nulls);
-		chunk->by_id[i] = &chunk->sessions[i];
+		load_session(session, page->values, page->nulls);
+		chunk->by_id[chunk->count++] = session;
 	}
-	qsort(chunk->by_id, count, sizeof(PageSession *), compare_session_ids);
+	qsort(chunk->by_id, chunk->count, sizeof(PageSession *),
+		  compare_session_ids);
+	return chunk->count > 0;
 }
 
 /*
@@ -218,7 +370,7 @@ load_names(PageReader *reader, Names *names, SessionColumn id_column,
 	for (int i = 0; i < chunk->count; i++)
 		if (!chunk->sessions[i].result.identity_null[id_column])
 			ids[count++] = chunk->sessions[i].result.identity[id_column];
-	learn_names(names, reader->store, ids, count);
+	learn_names(names, ids, count);
 
 	for (int i = 0; i < chunk->count; i++)
 	{
@@ -242,29 +394,22 @@ chunk_ids(const Chunk *chunk)
 }
 
 /*
- * Give the sessions of a chunk their gaps, which point into the result.
+ * Give the sessions of a chunk their gaps, which may point into the rows.
  */
-static SPITupleTable *
-load_gaps(PageReader *reader)
+static void
+load_gaps(PageReader *reader, Rows *rows)
 {
 	Datum		parameters[] = {chunk_ids(&reader->chunk)};
 
-	read_query(reader->store, QUERY_GAPS, parameters);
-	check_result_shape(reader->store, lengthof(gaps_column_types),
-					   gaps_column_types);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	begin_rows(rows, reader->store, &gaps_of_sessions, parameters);
+	while (next_row(rows))
 	{
-		Datum		values[lengthof(gaps_column_types)];
-		bool		nulls[lengthof(gaps_column_types)];
-		PageSession *session;
+		PageSession *session = find_session(&reader->chunk,
+											DatumGetInt64(rows->values[0]));
 
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-						  values, nulls);
-		session = find_session(&reader->chunk, DatumGetInt64(values[0]));
-		session->has_gaps = !nulls[1] && !nulls[2] &&
-			read_gaps(values[1], values[2], &session->gaps);
+		session->has_gaps = read_gaps(rows->values + 1, rows->nulls + 1,
+									  &session->gaps);
 	}
-	return SPI_tuptable;
 }
 
 /*
@@ -274,37 +419,32 @@ static void
 load_pending(PageReader *reader)
 {
 	Datum		parameters[] = {chunk_ids(&reader->chunk)};
+	Rows		rows;
 
-	read_query(reader->store, QUERY_PENDING, parameters);
-	check_result_shape(reader->store, lengthof(pending_column_types),
-					   pending_column_types);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	begin_rows(&rows, reader->store, &pending_of_sessions, parameters);
+	while (next_row(&rows))
 	{
-		Datum		values[lengthof(pending_column_types)];
-		bool		nulls[lengthof(pending_column_types)];
-		PageSession *session;
+		PageSession *session = find_session(&reader->chunk,
+											DatumGetInt64(rows.values[0]));
 
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-						  values, nulls);
-		session = find_session(&reader->chunk, DatumGetInt64(values[0]));
-		add_range(&session->pending, DatumGetTimestampTz(values[1]),
-				  DatumGetTimestampTz(values[2]));
+		if (!add_pending_range(&session->pending, rows.values + 1,
+							   rows.nulls + 1))
+			session->has_gaps = false;
 	}
-	SPI_freetuptable(SPI_tuptable);
+	end_rows(&rows);
 }
 
 static int64
-count_across(const char *store, const Window *window)
+count_across(const Store *store, const Window *window)
 {
 	Datum		parameters[] = {
 		TimestampTzGetDatum(window->start),
 		TimestampTzGetDatum(window->end)
 	};
-	bool		isnull;
+	Datum		count = Int64GetDatum(0);
 
-	read_query(store, QUERY_COUNT_ACROSS, parameters);
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-									   SPI_tuptable->tupdesc, 1, &isnull));
+	(void) read_row(store, &sessions_across, parameters, &count);
+	return DatumGetInt64(count);
 }
 
 /*
@@ -312,7 +452,7 @@ count_across(const char *store, const Window *window)
  * there are not so many.
  */
 static bool
-find_position_within(const char *store, const Window *window, int64 offset,
+find_position_within(const Store *store, const Window *window, int64 offset,
 					 Position *position)
 {
 	Datum		parameters[] = {
@@ -321,15 +461,9 @@ find_position_within(const char *store, const Window *window, int64 offset,
 		Int64GetDatum(offset - 1)
 	};
 	Datum		values[2];
-	bool		nulls[2];
 
-	read_query(store, QUERY_POSITION_WITHIN, parameters);
-	check_result_shape(store, lengthof(position_column_types),
-					   position_column_types);
-	if (SPI_processed == 0)
+	if (!read_row(store, &position_within, parameters, values))
 		return false;
-	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-					  values, nulls);
 	position->login = DatumGetTimestampTz(values[0]);
 	position->session_id = DatumGetInt64(values[1]);
 	return true;
@@ -379,7 +513,7 @@ complete_gaps(PageReader *reader)
  * Find when a running session finishes for now.
  */
 static void
-find_finish(const char *store, PageSession *session)
+find_finish(const Store *store, PageSession *session)
 {
 	TimestampTz latest = DT_NOBEGIN;
 
@@ -391,18 +525,10 @@ find_finish(const char *store, PageSession *session)
 	else
 	{
 		Datum		parameters[] = {Int64GetDatum(session->session_id)};
-		bool		isnull;
 		Datum		found;
 
-		read_query(store, QUERY_LATEST_ACTIVITY, parameters);
-		check_result_shape(store, 1, &timestamptz_type);
-		if (SPI_processed > 0)
-		{
-			found = SPI_getbinval(SPI_tuptable->vals[0],
-								  SPI_tuptable->tupdesc, 1, &isnull);
+		if (read_row(store, &latest_activity_of_session, parameters, &found))
 			latest = DatumGetTimestampTz(found);
-		}
-		SPI_freetuptable(SPI_tuptable);
 	}
 	session->span.finish = Max(session->span.login, latest);
 }
@@ -412,13 +538,14 @@ find_finish(const char *store, PageSession *session)
  * whose gaps don't tell them: one query for all.
  */
 static void
-probe_activities(const char *store, StoreQuery query, PageSession **sessions,
-				 int count)
+probe_activities(const Store *store, const StoreQuery *query,
+				 PageSession **sessions, int count)
 {
 	int64	   *ids;
 	TimestampTz *moments;
 	TimestampTz *limits;
 	Datum		parameters[3];
+	Rows		rows;
 
 	if (count == 0)
 		return;
@@ -432,7 +559,7 @@ probe_activities(const char *store, StoreQuery query, PageSession **sessions,
 
 		ids[i] = sessions[i]->session_id;
 		/* Were it further off, there would be a gap to tell it. */
-		if (query == QUERY_FIRST_ACTIVITIES)
+		if (query == &first_activities)
 		{
 			moments[i] = bounds->first;
 			limits[i] = bounds->first + MINIMUM_GAP;
@@ -446,27 +573,18 @@ probe_activities(const char *store, StoreQuery query, PageSession **sessions,
 	parameters[0] = int8_array(ids, count);
 	parameters[1] = timestamptz_array(moments, count);
 	parameters[2] = timestamptz_array(limits, count);
-	read_query(store, query, parameters);
-	check_result_shape(store, 1, &timestamptz_type);
-	Assert(SPI_processed == (uint64) count);
-	for (int i = 0; i < count; i++)
+	begin_rows(&rows, store, query, parameters);
+	for (int i = 0; i < count && next_row(&rows); i++)
 	{
-		bool		isnull;
-		Datum		found = SPI_getbinval(SPI_tuptable->vals[i],
-										  SPI_tuptable->tupdesc, 1, &isnull);
+		TimestampTz found = DatumGetTimestampTz(rows.values[0]);
 
 		/* The gaps say there is one; none would mean that they are wrong. */
-		if (query == QUERY_FIRST_ACTIVITIES)
-			sessions[i]->first_activity =
-				isnull ? DT_NOEND : DatumGetTimestampTz(found);
+		if (query == &first_activities)
+			sessions[i]->first_activity = rows.nulls[0] ? DT_NOEND : found;
 		else
-			sessions[i]->last_activity =
-				isnull ? DT_NOBEGIN : DatumGetTimestampTz(found);
+			sessions[i]->last_activity = rows.nulls[0] ? DT_NOBEGIN : found;
 	}
-	SPI_freetuptable(SPI_tuptable);
-	pfree(ids);
-	pfree(moments);
-	pfree(limits);
+	end_rows(&rows);
 }
 
 /*
@@ -496,8 +614,8 @@ find_clipped_ends(PageReader *reader)
 								&session->last_activity))
 			last[nlast++] = session;
 	}
-	probe_activities(reader->store, QUERY_FIRST_ACTIVITIES, first, nfirst);
-	probe_activities(reader->store, QUERY_LAST_ACTIVITIES, last, nlast);
+	probe_activities(reader->store, &first_activities, first, nfirst);
+	probe_activities(reader->store, &last_activities, last, nlast);
 }
 
 /*
@@ -507,7 +625,7 @@ find_clipped_ends(PageReader *reader)
  * logout, or the login, is the moment next to the bound then.
  */
 static void
-measure_by_gaps(PageSession *session)
+measure_by_gaps(PageSession *session, const IdleRule *rule)
 {
 	Measure    *measure = &session->result.measure;
 	const SessionSpan *span = &session->span;
@@ -524,7 +642,8 @@ measure_by_gaps(PageSession *session)
 		return;
 	measure->duration = elapsed(session->session_id, measure->first,
 								measure->last);
-	measure->idle = idle_between(&session->gaps, measure->first, measure->last);
+	measure->idle = idle_between(&session->gaps, rule, measure->first,
+								 measure->last);
 }
 
 /*
@@ -532,7 +651,8 @@ measure_by_gaps(PageSession *session)
  * can't answer.  One pass in order, which never holds more than a batch.
  */
 static void
-measure_by_activities(const char *store, PageSession *session)
+measure_by_activities(const Store *store, PageSession *session,
+					  const IdleRule *rule)
 {
 	Measure    *measure = &session->result.measure;
 	const SessionSpan *span = &session->span;
@@ -542,55 +662,38 @@ measure_by_activities(const char *store, PageSession *session)
 		TimestampTzGetDatum(bounds->first),
 		TimestampTzGetDatum(bounds->last)
 	};
-	Portal		activities;
-	uint64		fetched;
+	Rows		activities;
 
 	begin_measure(measure);
 	if (bounds->first > bounds->last)
 		return;
 	if (contains_moment(bounds, span->login))
-		add_moment(measure, session->session_id, span->login);
+		add_moment(measure, rule, session->session_id, span->login);
 
-	activities = open_query(store, QUERY_ACTIVITIES, parameters);
-	while ((fetched = fetch_batch(activities, ACTIVITY_BATCH)) > 0)
-	{
-		check_result_shape(store, 1, &timestamptz_type);
-		for (uint64 i = 0; i < fetched; i++)
-		{
-			bool		isnull;
-			Datum		moment = SPI_getbinval(SPI_tuptable->vals[i],
-											   SPI_tuptable->tupdesc, 1,
-											   &isnull);
-
-			add_moment(measure, session->session_id,
-					   DatumGetTimestampTz(moment));
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(activities);
+	begin_rows(&activities, store, &activities_of_session, parameters);
+	while (next_row(&activities))
+		add_moment(measure, rule, session->session_id,
+				   DatumGetTimestampTz(activities.values[0]));
+	end_rows(&activities);
 
 	if (span->is_finished && contains_moment(bounds, span->finish))
-		add_moment(measure, session->session_id, span->finish);
+		add_moment(measure, rule, session->session_id, span->finish);
 }
 
 /*
- * Measure the sessions of a chunk, whose rows are in SPI_tuptable, and hand
- * them on.
+ * Measure the sessions of a chunk and hand them on.
  */
 static void
-process_chunk(PageReader *reader, int count)
+process_chunk(PageReader *reader)
 {
 	Chunk	   *chunk = &reader->chunk;
-	MemoryContext old_context = MemoryContextSwitchTo(reader->chunk_context);
-	SPITupleTable *rows = SPI_tuptable;
-	SPITupleTable *gaps = NULL;
+	Rows		gaps;
 
-	load_chunk(reader, count);
 	load_names(reader, reader->client_names, COLUMN_CLIENT_GUID,
 			   COLUMN_CLIENT_NAME);
 	load_names(reader, reader->user_names, COLUMN_USER_ID, COLUMN_USER_NAME);
 	if (reader->use_index)
-		gaps = load_gaps(reader);
+		load_gaps(reader, &gaps);
 	if (reader->has_pending)
 	{
 		load_pending(reader);
@@ -612,35 +715,36 @@ process_chunk(PageReader *reader, int count)
 
 		CHECK_FOR_INTERRUPTS();
 		if (session->has_gaps)
-			measure_by_gaps(session);
+			measure_by_gaps(session, reader->rule);
 		else
-			measure_by_activities(reader->store, session);
+			measure_by_activities(reader->store, session, reader->rule);
 		reader->receive(&session->result, reader->state);
 	}
 
-	if (gaps != NULL)
-		SPI_freetuptable(gaps);
-	SPI_freetuptable(rows);
-	MemoryContextSwitchTo(old_context);
-	MemoryContextReset(reader->chunk_context);
+	if (reader->use_index)
+		end_rows(&gaps);
 }
 
 /*
  * Read the sessions of a part of a page; how many they were.
  */
 static int64
-read_part(PageReader *reader, StoreQuery query, Datum *parameters)
+read_part(PageReader *reader, const StoreQuery *query, const Datum *parameters)
 {
-	Portal		portal = open_query(reader->store, query, parameters);
+	MemoryContext caller_context = CurrentMemoryContext;
 	int64		sessions = 0;
-	uint64		fetched;
+	Rows		page;
 
-	while ((fetched = fetch_batch(portal, CHUNK_SIZE)) > 0)
+	begin_rows(&page, reader->store, query, parameters);
+	MemoryContextSwitchTo(reader->chunk_context);
+	while (load_chunk(&reader->chunk, &page))
 	{
-		process_chunk(reader, (int) fetched);
-		sessions += fetched;
+		process_chunk(reader);
+		sessions += reader->chunk.count;
+		MemoryContextReset(reader->chunk_context);
 	}
-	SPI_cursor_close(portal);
+	MemoryContextSwitchTo(caller_context);
+	end_rows(&page);
 	return sessions;
 }
 
@@ -651,7 +755,7 @@ read_part(PageReader *reader, StoreQuery query, Datum *parameters)
 static void
 read_sessions(PageReader *reader, const PageRequest *request)
 {
-	const char *store = reader->store;
+	const Store *store = reader->store;
 	const Window *window = reader->window;
 	Position	position = before_all;
 	int64		offset = 0;
@@ -674,7 +778,7 @@ read_sessions(PageReader *reader, const PageRequest *request)
 		parameters[3] = Int64GetDatum(position.session_id);
 		parameters[4] = Int64GetDatum(request->size);
 		parameters[5] = Int64GetDatum(offset);
-		found = read_part(reader, QUERY_PAGE_ACROSS, parameters);
+		found = read_part(reader, &page_across, parameters);
 		if (found > 0)
 			offset = 0;
 		else if (offset > 0)
@@ -691,7 +795,7 @@ read_sessions(PageReader *reader, const PageRequest *request)
 	parameters[2] = TimestampTzGetDatum(position.login);
 	parameters[3] = Int64GetDatum(position.session_id);
 	parameters[4] = Int64GetDatum(request->size - found);
-	(void) read_part(reader, QUERY_PAGE_WITHIN, parameters);
+	(void) read_part(reader, &page_within, parameters);
 }
 
 /*
@@ -704,7 +808,7 @@ read_sessions(PageReader *reader, const PageRequest *request)
  * Rule: rules.md, Selected, Order, Page and the definitions there.
  */
 void
-read_page(const char *store, const Window *window,
+read_page(const Store *store, const IdleRule *rule, const Window *window,
 		  const PageRequest *request, SessionReceiver receive, void *state)
 {
 	PageReader *reader;
@@ -713,20 +817,18 @@ read_page(const char *store, const Window *window,
 
 	reader = palloc0(sizeof(PageReader));
 	reader->store = store;
+	reader->rule = rule;
 	reader->window = window;
 	reader->receive = receive;
 	reader->state = state;
-	reader->client_names = begin_names(QUERY_CLIENT_NAMES, UUIDOID);
-	reader->user_names = begin_names(QUERY_USER_NAMES, INT4OID);
+	reader->client_names = begin_client_names(store);
+	reader->user_names = begin_user_names(store);
 	reader->chunk_context = AllocSetContextCreate(CurrentMemoryContext,
 												  "ekran_sessions chunk",
 												  ALLOCSET_DEFAULT_SIZES);
-	reader->use_index = index_is_usable(store);
-	if (reader->use_index)
-	{
-		read_query(store, QUERY_ANY_PENDING, NULL);
-		reader->has_pending = SPI_processed > 0;
-	}
+	reader->use_index = index_is_usable(store, rule);
+	reader->has_pending = reader->use_index &&
+		run_query(store, &any_pending, NULL) > 0;
 	read_sessions(reader, request);
 
 	SPI_finish();
@@ -739,21 +841,20 @@ read_page(const char *store, const Window *window,
  * Rule: rules.md, Total count; its type is the vendor's.
  */
 int32
-count_sessions(const char *store, const Window *window)
+count_sessions(const Store *store, const Window *window)
 {
 	Datum		parameters[] = {
 		TimestampTzGetDatum(window->start),
 		TimestampTzGetDatum(window->end)
 	};
-	bool		isnull;
+	Datum		result = Int64GetDatum(0);
 	int64		count;
 
 	SPI_connect();
-	read_query(store, QUERY_TOTAL_COUNT, parameters);
-	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										SPI_tuptable->tupdesc, 1, &isnull));
+	(void) read_row(store, &total_count, parameters, &result);
 	SPI_finish();
 
+	count = DatumGetInt64(result);
 	if (count > PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),

@@ -11,13 +11,44 @@
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "ekran_sessions.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ekran_purge);
 PG_FUNCTION_INFO_V1(ekran_close_sessions);
 
-static const Oid closed_column_types[] = {
-	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID
+static const StoreQuery purge = {
+	.sql = "DELETE FROM @store@.session s"
+	" WHERE s.login_date OPERATOR(pg_catalog.<) $1"
+	" AND s.logout_date OPERATOR(pg_catalog.<) $1",
+	.parameters = {TIMESTAMPTZOID},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_EACH_TIME
+};
+
+/* A range that holds infinity is that of a running session.  Activities after
+ * as_of ($2) are stamped by a clock that is wrong, and don't keep one running. */
+static const StoreQuery close_sessions = {
+	.sql = "UPDATE @store@.session s SET logout_date = r.latest"
+	" FROM (SELECT q.session_id, COALESCE("
+	"         (SELECT a.activity_date FROM @store@.activity a"
+	"          WHERE a.session_id OPERATOR(pg_catalog.=) q.session_id"
+	"          AND a.activity_date OPERATOR(pg_catalog.>=) q.login_date"
+	"          AND a.activity_date OPERATOR(pg_catalog.<=) $2"
+	"          ORDER BY a.activity_date DESC LIMIT 1), q.login_date) AS latest"
+	"       FROM @store@.session q"
+	"       WHERE pg_catalog.tstzrange(q.login_date, q.logout_date)"
+	"         OPERATOR(pg_catalog.@>) 'infinity'::pg_catalog.timestamptz) r"
+	" WHERE s.session_id OPERATOR(pg_catalog.=) r.session_id"
+	" AND s.logout_date IS NULL"
+	" AND r.latest OPERATOR(pg_catalog.<) $1"
+	" RETURNING s.session_id, s.login_date, s.logout_date",
+	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID}, {TIMESTAMPTZOID}},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_EACH_TIME,
+	.batch = SESSION_BATCH
 };
 
 pg_noreturn static void
@@ -30,39 +61,31 @@ refuse_null(const char *argument, const char *hint)
 			 errhint("%s", hint)));
 }
 
-static void
-run_on_store(const char *store, StoreQuery query, TimestampTz moment)
-{
-	Datum		parameters[] = {TimestampTzGetDatum(moment)};
-	int			result = SPI_execute_plan(store_plan(store, query),
-										  parameters, NULL, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s",
-			 SPI_result_code_string(result));
-}
-
 /*
  * ekran_purge(before timestamptz) returns bigint
  *
  * Delete the sessions that finished before a moment, with all that hangs on
  * them; how many they were.  Running sessions have not finished.  Errors: 22023
- * for null, and what the server has against the caller's deleting.
+ * for null, and those of begin_maintenance().
  */
 Datum
 ekran_purge(PG_FUNCTION_ARGS)
 {
-	const char *store;
+	Store		store;
+	CallerRights caller;
+	Datum		parameters[1];
 	int64		purged;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("before", "Give the moment before which sessions that finished are deleted.");
 
-	store = current_store();
+	parameters[0] = TimestampTzGetDatum(PG_GETARG_TIMESTAMPTZ(0));
+
+	caller = begin_maintenance(&store);
 	SPI_connect();
-	run_on_store(store, QUERY_PURGE, PG_GETARG_TIMESTAMPTZ(0));
-	purged = (int64) SPI_processed;
+	purged = (int64) run_query(&store, &purge, parameters);
 	SPI_finish();
+	become_caller(&store, caller);
 	PG_RETURN_INT64(purged);
 }
 
@@ -71,19 +94,22 @@ ekran_purge(PG_FUNCTION_ARGS)
  *		returns table (session_id bigint, login_date timestamptz,
  *					   logout_date timestamptz)
  *
- * Give running sessions whose latest moment lies more than silent_for before
- * as_of a logout at that moment, and return them.  Errors: 22023 for null, a
- * negative interval or an infinite moment, and what the server has against the
- * caller's updating.
+ * Give running sessions whose latest moment up to as_of lies more than
+ * silent_for before it a logout at that moment, and return them.  Errors: 22023
+ * for null, a negative interval or an infinite moment, and those of
+ * begin_maintenance().
  */
 Datum
 ekran_close_sessions(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	const char *store;
+	Store		store;
+	CallerRights caller;
+	Rows		closed;
 	Interval   *silent_for;
 	TimestampTz as_of;
 	TimestampTz latest;
+	Datum		parameters[2];
 
 	if (PG_ARGISNULL(0))
 		refuse_null("silent_for", "Give the time without activity after which a running session is taken for crashed.");
@@ -113,14 +139,18 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 				 errhint("Give an interval of 0 or more.")));
 	}
 
-	store = current_store();
+	parameters[0] = TimestampTzGetDatum(latest);
+	parameters[1] = TimestampTzGetDatum(as_of);
+
 	InitMaterializedSRF(fcinfo, 0);
+	caller = begin_maintenance(&store);
 	SPI_connect();
-	run_on_store(store, QUERY_CLOSE_SESSIONS, latest);
-	check_result_shape(store, lengthof(closed_column_types),
-					   closed_column_types);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	begin_rows(&closed, &store, &close_sessions, parameters);
+	while (next_row(&closed))
+		tuplestore_putvalues(result->setResult, result->setDesc,
+							 closed.values, closed.nulls);
+	end_rows(&closed);
 	SPI_finish();
+	become_caller(&store, caller);
 	return (Datum) 0;
 }

@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * rights.c
- *	  Whose rights the extension works with: the caller's, but for triggers.
+ *	  Whose rights the extension works with: the caller's where it answers
+ *	  queries, the store's owner's where it keeps or maintains a store.
+ *
+ * What an owner has planted in a store (triggers, defaults, policies) runs with
+ * the owner's rights whoever called, a superuser too, and never as anybody
+ * else.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,8 +14,16 @@
 
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/rel.h"
+
+static void
+pin_setting(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
 
 /*
  * Let built-in names mean built-in objects until the current nest level of
@@ -20,9 +33,7 @@
 void
 pin_search_path(void)
 {
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	pin_setting("search_path", "pg_catalog, pg_temp");
 }
 
 /*
@@ -31,40 +42,55 @@ pin_search_path(void)
 void
 pin_quoting(void)
 {
-	(void) set_config_option("quote_all_identifiers", "off",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	pin_setting("quote_all_identifiers", "off");
 }
 
 /*
- * Until the current nest level of settings ends, let row-level security that
- * would hide rows from the caller be an error (42501): derived data made from
- * a part of the activities would be wrong for all.
+ * Refuse whoever has not the rights of the store's owner.
+ *
+ * Errors: 42501.
  */
 void
-refuse_hidden_rows(void)
+require_owner_rights(const Store *store)
 {
-	(void) set_config_option("row_security", "off",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	char	   *owner;
+
+	if (has_privs_of_role(GetUserId(), store->owner))
+		return;
+
+	owner = GetUserNameFromId(store->owner, false);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of store \"%s\"", NameStr(store->name)),
+			 errdetail("The store belongs to role \"%s\".", owner),
+			 errhint("Call as that role or as a member of it: GRANT %s TO the operator.",
+					 quote_identifier(owner))));
 }
 
 /*
- * Take on the rights of a table's owner, as triggers of foreign keys do: not
- * held back by the owner's own row-level security, without lasting changes to
- * the session, and with a search_path of which the caller has no part.
+ * Take on the rights of the store's owner, with a search_path of which the
+ * caller has no part, and not held back by policies that the owner has forced
+ * upon himself: derived data must be made from all of the activities.
+ *
+ * In a restricted operation nothing that runs can change what outlasts it in the
+ * caller's session.  That excludes deferred triggers too: a cascade does without,
+ * as the server's own cascades do, and so does an owner who maintains his own.
  */
 CallerRights
-become_owner(Relation relation)
+become_owner(Store *store, OwnerWork work)
 {
 	CallerRights caller;
+	int			context;
 
 	GetUserIdAndSecContext(&caller.user, &caller.security_context);
-	SetUserIdAndSecContext(relation->rd_rel->relowner,
-						   caller.security_context |
-						   SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION |
-						   SECURITY_NOFORCE_RLS);
+	context = caller.security_context |
+		SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS;
+	if (work == OWNER_KEEPS ||
+		(work == OWNER_MAINTAINS && caller.user != store->owner))
+		context |= SECURITY_RESTRICTED_OPERATION;
+	SetUserIdAndSecContext(store->owner, context);
+	store->rights = RIGHTS_OF_OWNER;
+
 	caller.guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
 
@@ -73,15 +99,39 @@ become_owner(Relation relation)
 	 * planner might still take that for quicker, and a serializable
 	 * transaction would conflict with everybody who writes to it.
 	 */
-	(void) set_config_option("enable_seqscan", "off",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	if (work != OWNER_MAINTAINS)
+		pin_setting("enable_seqscan", "off");
 	return caller;
 }
 
 void
-become_caller(CallerRights caller)
+become_caller(Store *store, CallerRights caller)
 {
 	AtEOXact_GUC(false, caller.guc_nest_level);
 	SetUserIdAndSecContext(caller.user, caller.security_context);
+	store->rights = RIGHTS_OF_CALLER;
+}
+
+/*
+ * Find the store that the setting names and take on its owner's rights, for
+ * what keeps it in order; become_caller() ends that.
+ *
+ * Errors: those of find_store(); 42501 for who has not the owner's rights; 55000
+ * where activity is not a table of the owner's, for what somebody else has
+ * planted there would run with the owner's rights.
+ */
+CallerRights
+begin_maintenance(Store *store)
+{
+	find_store(store);
+	require_owner_rights(store);
+	if (!is_table_of(store->tables[TABLE_SESSION], store->owner, true) ||
+		!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"session\" and \"activity\" must be tables of one owner in schema \"%s\"",
+						NameStr(store->name)),
+				 errdetail("They are kept in order with their owner's rights."),
+				 errhint("Give both tables the same owner, or complete the store with ekran_create_store().")));
+	return become_owner(store, OWNER_MAINTAINS);
 }

@@ -1,446 +1,218 @@
 /*-------------------------------------------------------------------------
  *
  * store.c
- *	  The tables of a store, as queries see them: which store a call reads,
- *	  the queries over it, and their plans.
+ *	  Mechanism: what a store is, the plans of queries over it, and the few
+ *	  ways to run one.  The queries themselves stand where they are used.
  *
- * The queries name everything in full, operators too, so that the caller's
- * search_path has no say in what they mean.  They run through SPI: privileges
- * and row-level security of the store's tables hold as for any query.
+ * They run through SPI: privileges and row-level security of the store's
+ * tables hold as for any query.  Three things about SPI are settled here, so
+ * that nobody else has to think of them:
+ *
+ * - It leaves a memory context of its own behind.  Every function here gives
+ *	 its caller's context back, so that what callers allocate lies where they
+ *	 meant it to.
+ *
+ * - Whatever runs inside a query (policies, triggers, functions) can close or
+ *	 move its cursors.  Those of ours are pinned, and watched.
+ *
+ * - Names in a saved plan are looked up again whenever the server sees fit, and
+ *	 by then another role may have put a schema of the same name in the store's
+ *	 place.  Every time that a query of ours is analyzed, a hook compares what
+ *	 its names mean with the tables that the call began with, before anything
+ *	 of it is planned, and so before any function in it could be called.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/analyze.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
-/* Stands in the queries below for the quoted name of the store's schema. */
+/* Stands in queries for the quoted name of the store's schema. */
 #define STORE_MARK	"@store@"
 
-/*
- * Sessions selected by the window ($1, $2), in two parts that exclude each
- * other and that an index finds each:
- *
- * - those that had begun by $1 and ran on: login <= $1 < logout is what the
- *	 range [login, logout) containing $1 says, and a session that still runs
- *	 has a range without end.  Such a session counts if an activity of it lies
- *	 beyond $1, since its latest moment is its finish.
- *
- * - those that began after $1: each has finish >= login > $1.
- *
- * All of the first come before all of the second in the order of logins.
- *
- * No more conditions than these may reach an index, or the planner, which does
- * not know the parameters, may go through the whole history: hence OFFSET 0,
- * which keeps the others from the few sessions across, and a position that
- * stands for $1, which gives the scan of those within one place to begin at.
- * LIMIT 1 stands in for EXISTS, which might be answered from a hash table of
- * all activities.
- */
-#define ACROSS_START \
-	" FROM (SELECT r.session_id, r.client_guid, r.user_id, r.login_date, r.logout_date" \
-	"       FROM @store@.session r" \
-	"       WHERE pg_catalog.tstzrange(r.login_date, r.logout_date)" \
-	"             OPERATOR(pg_catalog.@>) $1 OFFSET 0) s" \
-	" WHERE s.login_date OPERATOR(pg_catalog.<) $2" \
-	" AND (s.logout_date IS NOT NULL" \
-	"      OR (SELECT a.activity_date FROM @store@.activity a" \
-	"          WHERE a.session_id OPERATOR(pg_catalog.=) s.session_id" \
-	"          AND a.activity_date OPERATOR(pg_catalog.>) $1 LIMIT 1)" \
-	"         IS NOT NULL)"
-
-#define WITHIN_WINDOW \
-	" FROM @store@.session s" \
-	" WHERE s.login_date OPERATOR(pg_catalog.>) $1" \
-	" AND s.login_date OPERATOR(pg_catalog.<) $2"
-
-#define WITHIN_WINDOW_BEYOND_POSITION \
-	" FROM @store@.session s" \
-	" WHERE s.login_date OPERATOR(pg_catalog.<) $2" \
-	BEYOND_POSITION
-
-#define BEYOND_POSITION \
-	" AND (s.login_date, s.session_id) OPERATOR(pg_catalog.>) ($3, $4)"
-
-#define IN_ORDER \
-	" ORDER BY s.login_date, s.session_id"
-
-/* A running session's latest counted activity. */
-#define LATEST_ACTIVITY_OF(session) \
-	"(SELECT a.activity_date FROM @store@.activity a" \
-	" WHERE a.session_id OPERATOR(pg_catalog.=) " session ".session_id" \
-	" AND a.activity_date OPERATOR(pg_catalog.>=) " session ".login_date" \
-	" ORDER BY a.activity_date DESC LIMIT 1)"
-
-/* Sessions of a part, beyond a position; columns as in reading.c. */
-#define PAGE_OF(part, limits) \
-	"SELECT s.session_id, s.client_guid, s.user_id, s.login_date, s.logout_date" \
-	part IN_ORDER limits
-
-/*
- * For each session ($1), the activity next to a moment ($2) of it, on one side
- * up to a limit ($3).  The limit spares the scan the rest of the index page.
- */
-#define ACTIVITIES_NEXT_TO(to_moment, to_limit, direction) \
-	"SELECT (SELECT a.activity_date FROM @store@.activity a" \
-	"        WHERE a.session_id OPERATOR(pg_catalog.=) r.session_id" \
-	"        AND a.activity_date OPERATOR(pg_catalog." to_moment ") r.moment" \
-	"        AND a.activity_date OPERATOR(pg_catalog." to_limit ") r.edge" \
-	"        ORDER BY a.activity_date " direction " LIMIT 1)" \
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))" \
-	"   WITH ORDINALITY AS r (session_id, moment, edge, place)" \
-	" ORDER BY r.place"
-
-/* What the index leaves open of a session from end to end. */
-#define WHOLE_TIMELINE \
-	"'-infinity'::pg_catalog.timestamptz, 'infinity'::pg_catalog.timestamptz"
-
-/* New rows of pending: sessions ($1) and their ranges ($2, $3). */
-#define ADD_PENDING \
-	"INSERT INTO @store@.pending (session_id, first_moment, last_moment)" \
-	" SELECT s.session_id, n.first_moment, n.last_moment" \
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))" \
-	"   AS n (session_id, first_moment, last_moment)" \
-	" JOIN @store@.session s ON s.session_id OPERATOR(pg_catalog.=) n.session_id"
-
-#define MAX_PARAMETERS	6
-
-typedef struct QueryText
-{
-	const char *sql;
-	int			nparameters;
-	Oid			parameters[MAX_PARAMETERS];
-	int			options;		/* of SPI_prepare_cursor */
-} QueryText;
-
-/*
- * What runs often is planned once: planning takes longer than a page does, and
- * there is one good way by the keys, whatever the parameters.  What runs over
- * whole tables is planned for the tables as they are.
- */
-#define PLAN_ONCE		CURSOR_OPT_GENERIC_PLAN
-#define PLAN_EACH_TIME	CURSOR_OPT_CUSTOM_PLAN
-
-static const QueryText query_texts[] = {
-	[QUERY_PAGE_ACROSS] = {
-		PAGE_OF(ACROSS_START BEYOND_POSITION, " LIMIT $5 OFFSET $6"),
-		6, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID},
-		PLAN_ONCE
-	},
-	[QUERY_PAGE_WITHIN] = {
-		PAGE_OF(WITHIN_WINDOW_BEYOND_POSITION, " LIMIT $5"),
-		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
-		PLAN_ONCE
-	},
-	[QUERY_CLIENT_NAMES] = {
-		"SELECT c.client_guid, c.client_name FROM @store@.client c"
-		" WHERE c.client_guid OPERATOR(pg_catalog.=) ANY ($1)",
-		1, {UUIDARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_USER_NAMES] = {
-		"SELECT u.user_id, u.user_name FROM @store@.app_user u"
-		" WHERE u.user_id OPERATOR(pg_catalog.=) ANY ($1)",
-		1, {INT4ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_GAPS] = {
-		"SELECT i.session_id, i.gap_start, i.gap_end"
-		" FROM @store@.session_idle i"
-		" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_COUNT_ACROSS] = {
-		"SELECT pg_catalog.count(*)" ACROSS_START,
-		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
-	},
-	/* of the index alone, so that an offset is no more than a walk along it */
-	[QUERY_POSITION_WITHIN] = {
-		"SELECT s.login_date, s.session_id" WITHIN_WINDOW IN_ORDER
-		" LIMIT 1 OFFSET $3",
-		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}, PLAN_ONCE
-	},
-	[QUERY_KEYSET_POSITION] = {
-		"SELECT s.login_date FROM @store@.session s"
-		" WHERE s.session_id OPERATOR(pg_catalog.=) $1",
-		1, {INT8OID}, PLAN_ONCE
-	},
-	[QUERY_TOTAL_COUNT] = {
-		"SELECT (SELECT pg_catalog.count(*)" ACROSS_START ")"
-		" OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*)" WITHIN_WINDOW ")",
-		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}, CURSOR_OPT_PARALLEL_OK
-	},
-	[QUERY_ACTIVITIES] = {
-		"SELECT a.activity_date FROM @store@.activity a"
-		" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
-		" AND a.activity_date OPERATOR(pg_catalog.>=) $2"
-		" AND a.activity_date OPERATOR(pg_catalog.<=) $3"
-		" ORDER BY a.activity_date",
-		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
-	},
-	[QUERY_LATEST_ACTIVITY] = {
-		"SELECT a.activity_date FROM @store@.activity a"
-		" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
-		" ORDER BY a.activity_date DESC LIMIT 1",
-		1, {INT8OID}, PLAN_ONCE
-	},
-	[QUERY_ANY_PENDING] = {
-		"SELECT p.session_id FROM @store@.pending p LIMIT 1",
-		0, {InvalidOid}, PLAN_ONCE
-	},
-	[QUERY_PENDING] = {
-		"SELECT p.session_id, p.first_moment, p.last_moment"
-		" FROM @store@.pending p"
-		" WHERE p.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-		" ORDER BY p.session_id, p.first_moment",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	/* Of sessions ($1), those from the last before a range ($2, $3) to the
-	 * first after it: range by range, and in order, as a nested loop finds
-	 * them.  To be told to sort, the planner would do it all over again. */
-	[QUERY_ACTIVITIES_AROUND] = {
-		"SELECT r.place, a.activity_date"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
-		"   WITH ORDINALITY AS r (session_id, first_moment, last_moment, place)"
-		" CROSS JOIN LATERAL ("
-		"  SELECT b.activity_date FROM @store@.activity b"
-		"  WHERE b.session_id OPERATOR(pg_catalog.=) r.session_id"
-		"  AND b.activity_date OPERATOR(pg_catalog.>=) COALESCE("
-		"   (SELECT c.activity_date FROM @store@.activity c"
-		"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
-		"    AND c.activity_date OPERATOR(pg_catalog.<) r.first_moment"
-		"    ORDER BY c.activity_date DESC LIMIT 1), r.first_moment)"
-		"  AND b.activity_date OPERATOR(pg_catalog.<=) COALESCE("
-		"   (SELECT c.activity_date FROM @store@.activity c"
-		"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
-		"    AND c.activity_date OPERATOR(pg_catalog.>) r.last_moment"
-		"    ORDER BY c.activity_date LIMIT 1), r.last_moment)"
-		"  ORDER BY b.activity_date OFFSET 0) a",
-		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_FIRST_ACTIVITIES] = {
-		ACTIVITIES_NEXT_TO(">=", "<=", "ASC"),
-		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_LAST_ACTIVITIES] = {
-		ACTIVITIES_NEXT_TO("<=", ">=", "DESC"),
-		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
-	},
-
-	/* The lock a foreign key takes: no session goes while activities come. */
-	[QUERY_LOCK_SESSIONS] = {
-		"SELECT s.session_id FROM @store@.session s"
-		" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-		" FOR KEY SHARE OF s",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_LOCK_SESSIONS_ADD_PENDING] = {
-		ADD_PENDING " FOR KEY SHARE OF s",
-		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
-	},
-	/* For one session, which every planner finds by its key. */
-	[QUERY_LOCK_SESSION_ADD_PENDING] = {
-		"INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
-		" SELECT s.session_id, $2, $3 FROM @store@.session s"
-		" WHERE s.session_id OPERATOR(pg_catalog.=) $1"
-		" FOR KEY SHARE OF s",
-		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, PLAN_ONCE
-	},
-	[QUERY_ADD_PENDING] = {
-		ADD_PENDING,
-		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_ALL_PENDING] = {
-		"INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
-		" SELECT i.session_id, " WHOLE_TIMELINE " FROM @store@.session_idle i",
-		0, {InvalidOid}, PLAN_EACH_TIME
-	},
-	/* A row that is there is of a session deleted before; all of it is pending.
-	 * Whoever folds it in this moment is not waited for, as ON CONFLICT would. */
-	[QUERY_ADD_IDLE] = {
-		"INSERT INTO @store@.session_idle (session_id, gap_start, gap_end)"
-		" SELECT n.session_id, '{-infinity}', '{infinity}'"
-		" FROM pg_catalog.unnest($1) AS n (session_id)"
-		" WHERE NOT EXISTS (SELECT FROM @store@.session_idle j"
-		"  WHERE j.session_id OPERATOR(pg_catalog.=) n.session_id)"
-		" ON CONFLICT DO NOTHING",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_DELETE_ACTIVITIES] = {
-		"DELETE FROM @store@.activity a"
-		" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	/* Whoever folds a session in this moment is not waited for. */
-	[QUERY_DELETE_PENDING] = {
-		"DELETE FROM @store@.pending p USING ("
-		"  SELECT q.ctid AS place FROM @store@.pending q"
-		"  WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-		"  FOR UPDATE OF q SKIP LOCKED) l"
-		" WHERE p.ctid OPERATOR(pg_catalog.=) l.place",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_DELETE_IDLE] = {
-		"DELETE FROM @store@.session_idle i USING ("
-		"  SELECT j.session_id FROM @store@.session_idle j"
-		"  WHERE j.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-		"  FOR UPDATE OF j SKIP LOCKED) l"
-		" WHERE i.session_id OPERATOR(pg_catalog.=) l.session_id",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_ADD_PENDING_OF_IDLE] = {
-		"INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
-		" SELECT i.session_id, " WHOLE_TIMELINE
-		" FROM @store@.session_idle i"
-		" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_ANY_ACTIVITY_OF] = {
-		"SELECT a.session_id FROM @store@.activity a"
-		" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-		" LIMIT 1",
-		1, {INT8ARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_ANY_ACTIVITY] = {
-		"SELECT a.session_id FROM @store@.activity a LIMIT 1",
-		0, {InvalidOid}, PLAN_ONCE
-	},
-
-	[QUERY_PENDING_SESSIONS] = {
-		"SELECT DISTINCT p.session_id FROM @store@.pending p"
-		" ORDER BY p.session_id",
-		0, {InvalidOid}, PLAN_EACH_TIME
-	},
-	[QUERY_ALL_SESSIONS] = {
-		"SELECT s.session_id FROM @store@.session s ORDER BY s.session_id",
-		0, {InvalidOid}, PLAN_EACH_TIME
-	},
-	[QUERY_TRY_LOCK_IDLE] = {
-		"SELECT i.session_id FROM @store@.session_idle i"
-		" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
-		" FOR UPDATE OF i SKIP LOCKED",
-		1, {INT8OID}, PLAN_ONCE
-	},
-	[QUERY_LOCK_IDLE] = {
-		"SELECT i.session_id FROM @store@.session_idle i"
-		" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
-		" FOR UPDATE OF i",
-		1, {INT8OID}, PLAN_ONCE
-	},
-	/* The order and the limit make the planner take a plain index scan, which
-	 * marks what it finds dead, so that the next one doesn't look at it. */
-	[QUERY_PENDING_OF_SESSION] = {
-		"SELECT p.first_moment, p.last_moment, p.ctid"
-		" FROM @store@.pending p"
-		" WHERE p.session_id OPERATOR(pg_catalog.=) $1"
-		" ORDER BY p.first_moment LIMIT $2",
-		2, {INT8OID, INT8OID}, PLAN_ONCE
-	},
-	[QUERY_IDLE] = {
-		"SELECT i.gap_start, i.gap_end,"
-		" EXISTS (SELECT FROM @store@.session s"
-		"         WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)"
-		" FROM @store@.session_idle i"
-		" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
-		1, {INT8OID}, PLAN_ONCE
-	},
-	[QUERY_WRITE_IDLE] = {
-		"UPDATE @store@.session_idle i SET gap_start = $2, gap_end = $3"
-		" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
-		3, {INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}, PLAN_ONCE
-	},
-	[QUERY_DELETE_FOLDED] = {
-		"DELETE FROM @store@.pending p"
-		" WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($1)"
-		" AND p.session_id OPERATOR(pg_catalog.=) $2",
-		2, {TIDARRAYOID, INT8OID}, PLAN_ONCE
-	},
-	[QUERY_DELETE_IDLE_OF_NONE] = {
-		"DELETE FROM @store@.session_idle i WHERE NOT EXISTS"
-		" (SELECT FROM @store@.session s"
-		"  WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)",
-		0, {InvalidOid}, PLAN_EACH_TIME
-	},
-	[QUERY_DELETE_PENDING_OF_NONE] = {
-		"DELETE FROM @store@.pending p WHERE NOT EXISTS"
-		" (SELECT FROM @store@.session s"
-		"  WHERE s.session_id OPERATOR(pg_catalog.=) p.session_id)",
-		0, {InvalidOid}, PLAN_EACH_TIME
-	},
-	[QUERY_SESSIONS_TO_CHECK] = {
-		"SELECT s.session_id, i.gap_start, i.gap_end"
-		" FROM @store@.session s LEFT JOIN @store@.session_idle i"
-		"   ON i.session_id OPERATOR(pg_catalog.=) s.session_id"
-		" ORDER BY s.session_id",
-		0, {InvalidOid}, PLAN_EACH_TIME
-	},
-	[QUERY_ORPHANS] = {
-		"SELECT a.session_id, pg_catalog.count(*) FROM @store@.activity a"
-		" WHERE NOT EXISTS (SELECT FROM @store@.session s"
-		"  WHERE s.session_id OPERATOR(pg_catalog.=) a.session_id)"
-		" GROUP BY a.session_id ORDER BY a.session_id",
-		0, {InvalidOid}, PLAN_EACH_TIME
-	},
-
-	[QUERY_PURGE] = {
-		"DELETE FROM @store@.session s"
-		" WHERE s.login_date OPERATOR(pg_catalog.<) $1"
-		" AND s.logout_date OPERATOR(pg_catalog.<) $1",
-		1, {TIMESTAMPTZOID}, PLAN_EACH_TIME
-	},
-	/* A range that holds infinity is that of a running session. */
-	[QUERY_CLOSE_SESSIONS] = {
-		"UPDATE @store@.session s SET logout_date = r.latest"
-		" FROM (SELECT q.session_id,"
-		"         COALESCE(" LATEST_ACTIVITY_OF("q") ", q.login_date) AS latest"
-		"       FROM @store@.session q"
-		"       WHERE pg_catalog.tstzrange(q.login_date, q.logout_date)"
-		"         OPERATOR(pg_catalog.@>) 'infinity'::pg_catalog.timestamptz) r"
-		" WHERE s.session_id OPERATOR(pg_catalog.=) r.session_id"
-		" AND s.logout_date IS NULL"
-		" AND r.latest OPERATOR(pg_catalog.<) $1"
-		" RETURNING s.session_id, s.login_date, s.logout_date",
-		1, {TIMESTAMPTZOID}, PLAN_EACH_TIME
-	},
+static const char *const table_names[NUM_STORE_TABLES] = {
+	[TABLE_CLIENT] = "client",
+	[TABLE_APP_USER] = "app_user",
+	[TABLE_SESSION] = "session",
+	[TABLE_ACTIVITY] = "activity",
+	[TABLE_SESSION_IDLE] = "session_idle",
+	[TABLE_PENDING] = "pending",
 };
 
+/* What a plan was made for. */
+typedef struct PlanKey
+{
+	const StoreQuery *query;
+	NameData	store;
+	Oid			schema;
+	Rights		rights;
+} PlanKey;
+
+typedef struct SavedPlan
+{
+	PlanKey		key;
+	const char *sql;
+	SPIPlanPtr	plan;			/* NULL until it is made */
+	Oid			tables[NUM_STORE_TABLES];	/* what it may name */
+	int			users;			/* calls that run it in this moment */
+} SavedPlan;
+
+/* The plan that is being run, innermost first; see guard_names(). */
+static SavedPlan *running_plan = NULL;
+
+static post_parse_analyze_hook_type previous_analyze_hook = NULL;
+
 /*
- * The store that the setting names.
+ * Is a relation an ordinary table of an owner's, of one piece or, if that may
+ * be, partitioned?
+ */
+bool
+is_table_of(Oid relation, Oid owner, bool may_be_partitioned)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Form_pg_class class;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	result = class->relowner == owner &&
+		(class->relkind == RELKIND_RELATION ||
+		 (may_be_partitioned && class->relkind == RELKIND_PARTITIONED_TABLE));
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Find out what the store in a schema is; false if there is none.
+ *
+ * A store belongs to the owner of its table session.  Derived tables that
+ * somebody else has put there are no index: they may say anything, and their
+ * triggers would run with the rights of whoever writes to them.
+ */
+bool
+load_store(Store *store, Oid schema)
+{
+	char	   *name = get_namespace_name(schema);
+	HeapTuple	tuple;
+
+	memset(store, 0, sizeof(*store));
+	if (name == NULL)
+		return false;
+	namestrcpy(&store->name, name);
+	pfree(name);
+	store->schema = schema;
+	for (int i = 0; i < NUM_STORE_TABLES; i++)
+		store->tables[i] = get_relname_relid(table_names[i], schema);
+
+	tuple = SearchSysCache1(RELOID,
+							ObjectIdGetDatum(store->tables[TABLE_SESSION]));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	store->owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	store->has_index =
+		is_table_of(store->tables[TABLE_SESSION_IDLE], store->owner, false) &&
+		is_table_of(store->tables[TABLE_PENDING], store->owner, false);
+	store->rights = RIGHTS_OF_CALLER;
+	return true;
+}
+
+/*
+ * Find the store that the setting names.
  *
  * Errors: 42P01 if there is no such store, 42501 without USAGE on its schema
  * (which a saved plan would not ask for again after SET ROLE).
  */
-const char *
-current_store(void)
+void
+find_store(Store *store)
 {
-	Oid			schema = LookupExplicitNamespace(ekran_store, true);
+	char	   *setting = pstrdup(store_setting());
 
-	if (!OidIsValid(schema) ||
-		!OidIsValid(get_relname_relid("session", schema)))
+	if (!load_store(store, LookupExplicitNamespace(setting, true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("store \"%s\" does not exist", ekran_store),
+				 errmsg("store \"%s\" does not exist", setting),
 				 errdetail("The setting ekran_sessions.store is \"%s\", a schema without a table \"session\".",
-						   ekran_store),
+						   setting),
 				 errhint("Create a store with ekran_create_store(), or set ekran_sessions.store to the schema of an existing one.")));
-	return ekran_store;
+	pfree(setting);
 }
 
-static SPIPlanPtr
-prepare_query(const char *store, const QueryText *query)
+static bool
+check_relations(Node *node, void *context)
+{
+	const SavedPlan *saved = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *entry = (RangeTblEntry *) node;
+		bool		is_known = entry->rtekind != RTE_RELATION;
+
+		for (int i = 0; i < NUM_STORE_TABLES; i++)
+			is_known |= entry->relid == saved->tables[i];
+		if (!is_known)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("store \"%s\" has been replaced while it was in use",
+							NameStr(saved->key.store)),
+					 errdetail("\"%s.%s\" is another relation than at the beginning.",
+							   NameStr(saved->key.store), get_rel_name(entry->relid)),
+					 errhint("Repeat the statement once the store's schema and tables have their final names.")));
+		return false;			/* the walker goes on into a subquery */
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, check_relations, context,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, check_relations, context);
+}
+
+/*
+ * Called by the server when any query has been analyzed.  Ours, and it can only
+ * be the innermost one that runs, must be about its store's tables.
+ */
+static void
+guard_names(ParseState *pstate, Query *query, JumbleState *jumble)
+{
+	if (previous_analyze_hook != NULL)
+		previous_analyze_hook(pstate, query, jumble);
+	if (running_plan != NULL && pstate->p_sourcetext != NULL &&
+		strcmp(pstate->p_sourcetext, running_plan->sql) == 0)
+		(void) check_relations((Node *) query, running_plan);
+}
+
+void
+install_query_guard(void)
+{
+	previous_analyze_hook = post_parse_analyze_hook;
+	post_parse_analyze_hook = guard_names;
+}
+
+static char *
+query_text(const StoreQuery *query, const char *store)
 {
 	const char *quoted_store = quote_identifier(store);
 	const char *rest = query->sql;
 	const char *mark;
 	StringInfoData sql;
-	SPIPlanPtr	plan;
 
 	initStringInfo(&sql);
 	while ((mark = strstr(rest, STORE_MARK)) != NULL)
@@ -450,128 +222,313 @@ prepare_query(const char *store, const QueryText *query)
 		rest = mark + strlen(STORE_MARK);
 	}
 	appendStringInfoString(&sql, rest);
+	return sql.data;
+}
 
-	plan = SPI_prepare_cursor(sql.data, query->nparameters,
+static HTAB *
+create_plan_cache(void)
+{
+	HASHCTL		control = {0};
+
+	control.keysize = sizeof(PlanKey);
+	control.entrysize = sizeof(SavedPlan);
+	return hash_create("ekran_sessions plans", 64, &control,
+					   HASH_ELEM | HASH_BLOBS);
+}
+
+/*
+ * The place of a query's plan in the cache, which lasts as long as the backend.
+ *
+ * A plan made with the owner's rights, whom no policy holds back then, is never
+ * one for callers.  The server makes a saved plan anew when the tables under it
+ * change, or the role where row-level security depends on it.
+ */
+static SavedPlan *
+find_saved_plan(const Store *store, const StoreQuery *query)
+{
+	static HTAB *plans = NULL;
+	PlanKey		key;
+	SavedPlan  *saved;
+	bool		found;
+
+	if (plans == NULL)
+		plans = create_plan_cache();
+
+	memset(&key, 0, sizeof(key));	/* also what lies between the fields */
+	key.query = query;
+	namestrcpy(&key.store, NameStr(store->name));
+	key.schema = store->schema;
+	key.rights = store->rights;
+	saved = hash_search(plans, &key, HASH_FIND, NULL);
+	if (saved == NULL)
+	{
+		char	   *sql = query_text(query, NameStr(store->name));
+
+		sql = MemoryContextStrdup(TopMemoryContext, sql);
+		saved = hash_search(plans, &key, HASH_ENTER, &found);
+		saved->sql = sql;
+		saved->plan = NULL;
+		saved->users = 0;
+	}
+
+	if (saved->plan != NULL &&
+		memcmp(saved->tables, store->tables, sizeof(saved->tables)) != 0)
+	{
+		/* The tables have been made anew under the same names. */
+		if (saved->users > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("store \"%s\" has been replaced while it was in use",
+							NameStr(store->name)),
+					 errhint("Repeat the statement.")));
+		SPI_freeplan(saved->plan);
+		saved->plan = NULL;
+	}
+	return saved;
+}
+
+static void
+prepare(SavedPlan *saved, const Store *store)
+{
+	const StoreQuery *query = saved->key.query;
+	int			nparameters = 0;
+	SPIPlanPtr	plan;
+
+	while (OidIsValid(query->parameters[nparameters]))
+		nparameters++;
+	memcpy(saved->tables, store->tables, sizeof(saved->tables));
+	plan = SPI_prepare_cursor(saved->sql, nparameters,
 							  unconstify(Oid *, &query->parameters[0]),
-							  query->options);
+							  query->plan_options);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s",
 			 SPI_result_code_string(SPI_result));
-	pfree(sql.data);
-	return plan;
-}
-
-/*
- * The plan of a query over a store, made once a backend.
- *
- * The server makes a saved plan anew when the tables under it change, or the
- * role where row-level security depends on it.  Needs an SPI connection.
- */
-SPIPlanPtr
-store_plan(const char *store, StoreQuery query)
-{
-	static HTAB *plans = NULL;
-	struct PlanKey
-	{
-		NameData	store;
-		StoreQuery	query;
-	}			key;
-	struct PlanEntry
-	{
-		struct PlanKey key;
-		SPIPlanPtr	plan;
-	}		   *entry;
-	SPIPlanPtr	plan;
-
-	if (plans == NULL)
-	{
-		HASHCTL		control = {0};
-
-		control.keysize = sizeof(struct PlanKey);
-		control.entrysize = sizeof(struct PlanEntry);
-		plans = hash_create("ekran_sessions plans", 16, &control,
-							HASH_ELEM | HASH_BLOBS);
-	}
-
-	memset(&key, 0, sizeof(key));
-	namestrcpy(&key.store, store);
-	key.query = query;
-
-	entry = hash_search(plans, &key, HASH_FIND, NULL);
-	if (entry != NULL)
-		return entry->plan;
-
-	/* The entry comes last, so that no error leaves one without a plan. */
-	plan = prepare_query(store, &query_texts[query]);
-	entry = hash_search(plans, &key, HASH_ENTER, NULL);
-	entry->plan = plan;
 	SPI_keepplan(plan);
-	return plan;
+	saved->plan = plan;
 }
 
-/*
- * Run a query whose parameters are never null, under the current snapshot.
- * The result is in SPI_tuptable.
- */
-void
-read_query(const char *store, StoreQuery query, Datum *parameters)
+static void
+execute(SPIPlanPtr plan, QueryMode mode, Datum *parameters)
 {
-	int			result = SPI_execute_plan(store_plan(store, query),
-										  parameters, NULL, true, 0);
+	Snapshot	snapshot = InvalidSnapshot;
+	Snapshot	crosscheck = InvalidSnapshot;
+	int			result;
 
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_plan failed: %s",
+	if (mode >= QUERY_WRITES_LATEST && IsolationUsesXactSnapshot())
+	{
+		CommandCounterIncrement();
+		snapshot = GetLatestSnapshot();
+		if (mode == QUERY_WRITES_CHECKED)
+			crosscheck = GetTransactionSnapshot();
+	}
+	result = SPI_execute_snapshot(plan, parameters, NULL, snapshot, crosscheck,
+								  mode == QUERY_READS, true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
 }
 
-/*
- * Open such a query, to fetch its rows batch by batch.
- */
-Portal
-open_query(const char *store, StoreQuery query, Datum *parameters)
+static void
+run_plan(SavedPlan *saved, const Store *store, Datum *parameters,
+		 Portal *portal)
 {
-	return SPI_cursor_open(NULL, store_plan(store, query), parameters, NULL,
-						   true);
+	SavedPlan  *outer_plan = running_plan;
+
+	running_plan = saved;
+	saved->users++;
+	PG_TRY();
+	{
+		QueryMode	mode = saved->key.query->mode;
+
+		if (saved->plan == NULL)
+			prepare(saved, store);
+		if (portal != NULL)
+			*portal = SPI_cursor_open(NULL, saved->plan, parameters, NULL,
+									  mode == QUERY_READS);
+		else
+			execute(saved->plan, mode, parameters);
+	}
+	PG_FINALLY();
+	{
+		running_plan = outer_plan;
+		saved->users--;
+	}
+	PG_END_TRY();
 }
 
 /*
- * Fetch the next rows of a query, so many at most, and 0 at its end.  They are
- * in SPI_tuptable, which the caller frees.
+ * Run a query, or open a portal on it.  Its parameters are never null.
  */
-uint64
-fetch_batch(Portal portal, int size)
+static void
+start_query(const Store *store, const StoreQuery *query,
+			const Datum *parameters, Portal *portal)
 {
-	CHECK_FOR_INTERRUPTS();
-	SPI_cursor_fetch(portal, true, size);
-	return SPI_processed;
+	MemoryContext caller_context = CurrentMemoryContext;
+
+	Assert(portal == NULL || query->mode <= QUERY_WRITES);
+	run_plan(find_saved_plan(store, query), store,
+			 unconstify(Datum *, parameters), portal);
+	MemoryContextSwitchTo(caller_context);
 }
 
 /*
- * Check that the columns of SPI's latest result have the given types.
+ * Check that a result has the columns that its query declares.
  *
  * The tables belong to their owner, who may have altered them.
- *
- * Errors: 42804 if a column has another type.
  */
-void
-check_result_shape(const char *store, int ncolumns, const Oid *types)
+static void
+check_result_shape(const Store *store, const StoreQuery *query, TupleDesc result)
 {
-	TupleDesc	columns = SPI_tuptable->tupdesc;
-
-	Assert(columns->natts == ncolumns);
-	for (int i = 0; i < ncolumns; i++)
+	for (int i = 0; i < result->natts; i++)
 	{
-		Form_pg_attribute column = TupleDescAttr(columns, i);
+		Form_pg_attribute column = TupleDescAttr(result, i);
 
-		if (column->atttypid != types[i])
+		Assert(OidIsValid(query->columns[i].type));
+		if (column->atttypid != query->columns[i].type)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("column \"%s\" of store \"%s\" must be of type %s, not %s",
-							NameStr(column->attname), store,
-							format_type_be(types[i]),
+							NameStr(column->attname), NameStr(store->name),
+							format_type_be(query->columns[i].type),
 							format_type_be(column->atttypid)),
 					 errhint("Give the store's tables the shape that ekran_create_store() makes.")));
 	}
+}
+
+/*
+ * Begin to read the result of a query, whose parameters are never null.
+ *
+ * Errors: 42804 if a column has another type than the query declares.
+ */
+void
+begin_rows(Rows *rows, const Store *store, const StoreQuery *query,
+		   const Datum *parameters)
+{
+	memset(rows, 0, sizeof(*rows));
+	rows->store = store;
+	rows->query = query;
+	if (query->batch > 0)
+	{
+		start_query(store, query, parameters, &rows->portal);
+		PinPortal(rows->portal);
+		check_result_shape(store, query, rows->portal->tupDesc);
+	}
+	else
+	{
+		start_query(store, query, parameters, NULL);
+		rows->tuples = SPI_tuptable;
+		rows->count = SPI_processed;
+		check_result_shape(store, query, rows->tuples->tupdesc);
+	}
+}
+
+static bool
+fetch_batch(Rows *rows)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+
+	if (rows->portal == NULL ||
+		(rows->tuples != NULL && rows->count < (uint64) rows->query->batch))
+		return false;
+
+	CHECK_FOR_INTERRUPTS();
+	if (rows->portal->portalPos != rows->portal_position)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_CURSOR_STATE),
+				 errmsg("cursor \"%s\" over store \"%s\" has been moved by somebody else",
+						rows->portal->name, NameStr(rows->store->name)),
+				 errdetail("A function, policy or trigger that runs inside the query has fetched from it.")));
+	if (rows->tuples != NULL)
+		SPI_freetuptable(rows->tuples);
+	rows->tuples = NULL;
+	SPI_cursor_fetch(rows->portal, true, rows->query->batch);
+	rows->tuples = SPI_tuptable;
+	rows->count = SPI_processed;
+	rows->next = 0;
+	rows->portal_position = rows->portal->portalPos;
+	MemoryContextSwitchTo(caller_context);
+	return rows->count > 0;
+}
+
+/*
+ * Read the next row into values and nulls; false at the end.
+ *
+ * Values by reference stay until end_rows(), with batches only as long as the
+ * batch.
+ *
+ * Errors: 22004 for a null where the query declares none.
+ */
+bool
+next_row(Rows *rows)
+{
+	TupleDesc	columns;
+
+	if (rows->next == rows->count && !fetch_batch(rows))
+		return false;
+
+	columns = rows->tuples->tupdesc;
+	heap_deform_tuple(rows->tuples->vals[rows->next++], columns,
+					  rows->values, rows->nulls);
+	for (int i = 0; i < columns->natts; i++)
+		if (rows->nulls[i] && !rows->query->columns[i].may_be_null)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("column \"%s\" of store \"%s\" must not be null",
+							NameStr(TupleDescAttr(columns, i)->attname),
+							NameStr(rows->store->name)),
+					 errhint("Give the store's tables the shape that ekran_create_store() makes.")));
+	return true;
+}
+
+void
+end_rows(Rows *rows)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+
+	if (rows->tuples != NULL)
+		SPI_freetuptable(rows->tuples);
+	rows->tuples = NULL;
+	if (rows->portal != NULL)
+	{
+		UnpinPortal(rows->portal);
+		SPI_cursor_close(rows->portal);
+		rows->portal = NULL;
+	}
+	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Read the first row of a query, whose values are all passed by value; false if
+ * there is none.
+ */
+bool
+read_row(const Store *store, const StoreQuery *query, const Datum *parameters,
+		 Datum *values)
+{
+	Rows		rows;
+	bool		found;
+
+	begin_rows(&rows, store, query, parameters);
+	found = next_row(&rows);
+	for (int i = 0; found && OidIsValid(query->columns[i].type); i++)
+		values[i] = rows.values[i];
+	end_rows(&rows);
+	return found;
+}
+
+/*
+ * Run a query for what it does; the number of rows that it returned or touched.
+ */
+uint64
+run_query(const Store *store, const StoreQuery *query, const Datum *parameters)
+{
+	uint64		processed;
+
+	start_query(store, query, parameters, NULL);
+	processed = SPI_processed;
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+	return processed;
 }
 
 /* Both types of values below are an int64 inside. */

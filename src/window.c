@@ -55,19 +55,16 @@ contains_moment(const ClipBounds *bounds, TimestampTz moment)
 }
 
 /*
- * What of a gap between two consecutive moments is idle time by the settings
- * in force, in microseconds.
+ * What of a gap between two consecutive moments is idle time, in microseconds.
  *
  * Rule: rules.md, Idle time.
  */
 int64
-idle_part(int64 gap)
+idle_part(const IdleRule *rule, int64 gap)
 {
-	int64		threshold = ekran_idle_threshold * USECS_PER_SEC;
-
-	if (gap <= threshold)
+	if (gap <= rule->threshold)
 		return 0;
-	return ekran_idle_policy == IDLE_POLICY_WHOLE ? gap : gap - threshold;
+	return rule->policy == IDLE_POLICY_WHOLE ? gap : gap - rule->threshold;
 }
 
 /*
@@ -101,7 +98,8 @@ begin_measure(Measure *measure)
  * Add the next moment, which must not be earlier than the one before.
  */
 void
-add_moment(Measure *measure, int64 session_id, TimestampTz moment)
+add_moment(Measure *measure, const IdleRule *rule, int64 session_id,
+		   TimestampTz moment)
 {
 	if (!measure->has_moment)
 	{
@@ -112,6 +110,6 @@ add_moment(Measure *measure, int64 session_id, TimestampTz moment)
 
 	Assert(moment >= measure->last);
 	measure->duration = elapsed(session_id, measure->first, moment);
-	measure->idle += idle_part(moment - measure->last);
+	measure->idle += idle_part(rule, moment - measure->last);
 	measure->last = moment;
 }

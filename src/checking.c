@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * checking.c
+ *	  Checking the idle-gap index against the raw activities that it is made
+ *	  from.  Writes nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(ekran_check);
+
+static const StoreQuery sessions_to_check = {
+	.sql = "SELECT s.session_id, i.gap_start, i.gap_end,"
+	" i.session_id IS NOT NULL"
+	" FROM @store@.session s LEFT JOIN @store@.session_idle i"
+	"   ON i.session_id OPERATOR(pg_catalog.=) s.session_id"
+	" ORDER BY s.session_id",
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = 100
+};
+
+static const StoreQuery pending_to_check = {
+	.sql = "SELECT p.first_moment, p.last_moment"
+	" FROM @store@.pending p"
+	" WHERE p.session_id OPERATOR(pg_catalog.=) $1"
+	" ORDER BY p.first_moment",
+	.parameters = {INT8OID},
+	.columns = {{TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
+	.plan_options = PLAN_ONCE,
+	.batch = 1000
+};
+
+static const StoreQuery orphans = {
+	.sql = "SELECT a.session_id, pg_catalog.count(*) FROM @store@.activity a"
+	" WHERE NOT EXISTS (SELECT FROM @store@.session s"
+	"  WHERE s.session_id OPERATOR(pg_catalog.=) a.session_id)"
+	" GROUP BY a.session_id ORDER BY a.session_id",
+	.columns = {{INT8OID, NULLABLE}, {INT8OID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = SESSION_BATCH
+};
+
+static void
+report_difference(ReturnSetInfo *result, Datum session_id, bool is_null,
+				  const char *difference)
+{
+	Datum		values[] = {session_id, CStringGetTextDatum(difference)};
+	bool		nulls[] = {is_null, false};
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * What is pending for a session; false if some of it tells no range.
+ */
+static bool
+read_pending(const Store *store, int64 session_id, Ranges *ranges,
+			 bool *has_pending)
+{
+	Datum		parameters[] = {Int64GetDatum(session_id)};
+	bool		is_sound = true;
+	Rows		rows;
+
+	memset(ranges, 0, sizeof(*ranges));
+	*has_pending = false;
+	begin_rows(&rows, store, &pending_to_check, parameters);
+	while (next_row(&rows))
+	{
+		*has_pending = true;
+		is_sound &= add_pending_range(ranges, rows.values, rows.nulls);
+	}
+	end_rows(&rows);
+	return is_sound;
+}
+
+/*
+ * Compare what the index says of a session with its raw activities; what
+ * differs, or NULL.
+ */
+static const char *
+find_difference(const Store *store, const Rows *session)
+{
+	int64		session_id = DatumGetInt64(session->values[0]);
+	bool		has_row = DatumGetBool(session->values[3]);
+	Ranges		pending;
+	bool		has_pending;
+	bool		is_pending_sound;
+	Gaps		stored;
+	Gaps		raw;
+
+	is_pending_sound = read_pending(store, session_id, &pending, &has_pending);
+	if (!is_pending_sound)
+		return "row in pending does not hold a range";
+	if (!has_row)
+	{
+		/* What is pending will have the next refresh make the row. */
+		return has_pending ? NULL : "session has no row in session_idle";
+	}
+	if (!read_gaps(session->values + 1, session->nulls + 1, &stored))
+		return "row in session_idle does not hold gaps";
+
+	stored = exact_gaps(store, session_id, &stored, &pending);
+	raw = raw_gaps(store, session_id);
+	if (equal_gaps(&stored, &raw))
+		return NULL;
+	return psprintf("session_idle has %d gaps, activities have %d, and they differ",
+					stored.count, raw.count);
+}
+
+static void
+check_sessions(const Store *store, ReturnSetInfo *result)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext session_context;
+	Rows		sessions;
+
+	session_context = AllocSetContextCreate(CurrentMemoryContext,
+											"ekran_sessions check",
+											ALLOCSET_DEFAULT_SIZES);
+	begin_rows(&sessions, store, &sessions_to_check, NULL);
+	while (next_row(&sessions))
+	{
+		const char *difference;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(session_context);
+		difference = find_difference(store, &sessions);
+		if (difference != NULL)
+			report_difference(result, sessions.values[0], false, difference);
+		MemoryContextSwitchTo(caller_context);
+		MemoryContextReset(session_context);
+	}
+	end_rows(&sessions);
+	MemoryContextDelete(session_context);
+}
+
+static void
+check_orphans(const Store *store, ReturnSetInfo *result)
+{
+	Rows		rows;
+
+	begin_rows(&rows, store, &orphans, NULL);
+	while (next_row(&rows))
+	{
+		char	   *difference = psprintf(INT64_FORMAT " activities have no session",
+										  DatumGetInt64(rows.values[1]));
+
+		report_difference(result, rows.values[0], rows.nulls[0], difference);
+		pfree(difference);
+	}
+	end_rows(&rows);
+}
+
+/*
+ * ekran_check() returns table (session_id bigint, difference text)
+ *
+ * Recompute the index from the raw activities; a row for each session where
+ * what is returned by the index would differ, or that the index doesn't know,
+ * and for each that has activities but is not there.  Reads every activity.
+ * Errors: those of begin_maintenance() and require_index().
+ */
+Datum
+ekran_check(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Store		store;
+	CallerRights caller;
+
+	InitMaterializedSRF(fcinfo, 0);
+	caller = begin_maintenance(&store);
+	require_index(&store);
+	SPI_connect();
+	check_sessions(&store, result);
+	check_orphans(&store, result);
+	SPI_finish();
+	become_caller(&store, caller);
+	return (Datum) 0;
+}

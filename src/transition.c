@@ -1,0 +1,268 @@
+/*-------------------------------------------------------------------------
+ *
+ * transition.c
+ *	  What a statement touched, from its transition tables: the sessions of
+ *	  the rows that came or went, and the range of the moments there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+/* A session that a statement touched, and the range of its moments there. */
+typedef struct Touched
+{
+	int64		session_id;		/* the hash key */
+	TimestampTz first;
+	TimestampTz last;
+} Touched;
+
+/* A transition table, row by row. */
+typedef struct TransitionScan
+{
+	Tuplestorestate *rows;
+	int			read_pointer;
+	TupleTableSlot *slot;
+	int			id_column;
+	int			date_column;	/* 0 in a table session */
+} TransitionScan;
+
+static HTAB *
+create_touched(void)
+{
+	HASHCTL		control = {0};
+
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(Touched);
+	control.hcxt = CurrentMemoryContext;
+	return hash_create("touched sessions", 256, &control,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * The number of a column that a trigger goes by.
+ */
+static int
+require_column(TriggerData *trigger, const char *name, Oid type)
+{
+	TupleDesc	columns = RelationGetDescr(trigger->tg_relation);
+	int			column = SPI_fnumber(columns, name);
+
+	if (column <= 0 || TupleDescAttr(columns, column - 1)->atttypid != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" on table \"%s\" needs a column \"%s\" of type %s",
+						trigger->tg_trigger->tgname,
+						RelationGetRelationName(trigger->tg_relation),
+						name, format_type_be(type)),
+				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+	return column;
+}
+
+static TransitionScan
+begin_transition_scan(TriggerData *trigger, Tuplestorestate *rows,
+					  bool has_dates)
+{
+	TransitionScan scan;
+
+	if (rows == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" on table \"%s\" lacks a transition table",
+						trigger->tg_trigger->tgname,
+						RelationGetRelationName(trigger->tg_relation)),
+				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+
+	scan.rows = rows;
+	scan.id_column = require_column(trigger, "session_id", INT8OID);
+	scan.date_column = has_dates ?
+		require_column(trigger, "activity_date", TIMESTAMPTZOID) : 0;
+	scan.slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation),
+										 &TTSOpsMinimalTuple);
+	/* Others read the same table, so we need a place in it of our own. */
+	scan.read_pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
+	tuplestore_select_read_pointer(rows, scan.read_pointer);
+	tuplestore_rescan(rows);
+	return scan;
+}
+
+/*
+ * Read the next row; false, and the scan ended, if there is none.
+ *
+ * Nulls come only where the owner has given up a constraint: a row without a
+ * session is nobody's, one without a date may lie anywhere.
+ */
+static bool
+next_transition_row(TransitionScan *scan, Touched *row)
+{
+	bool		isnull = true;
+
+	while (isnull)
+	{
+		CHECK_FOR_INTERRUPTS();
+		tuplestore_select_read_pointer(scan->rows, scan->read_pointer);
+		if (!tuplestore_gettupleslot(scan->rows, true, false, scan->slot))
+		{
+			ExecDropSingleTupleTableSlot(scan->slot);
+			return false;
+		}
+		row->session_id = DatumGetInt64(slot_getattr(scan->slot,
+													 scan->id_column, &isnull));
+	}
+
+	row->first = DT_NOBEGIN;
+	row->last = DT_NOEND;
+	if (scan->date_column != 0)
+	{
+		Datum		date = slot_getattr(scan->slot, scan->date_column, &isnull);
+
+		if (!isnull)
+			row->first = row->last = DatumGetTimestampTz(date);
+	}
+	return true;
+}
+
+static void
+touch(HTAB *touched, const Touched *row)
+{
+	bool		found;
+	Touched    *session = hash_search(touched, &row->session_id, HASH_ENTER,
+									  &found);
+
+	session->first = found ? Min(session->first, row->first) : row->first;
+	session->last = found ? Max(session->last, row->last) : row->last;
+}
+
+/*
+ * The sessions of the rows of a transition table.
+ */
+static HTAB *
+touched_by(TriggerData *trigger, Tuplestorestate *rows, bool has_dates)
+{
+	HTAB	   *touched = create_touched();
+	TransitionScan scan = begin_transition_scan(trigger, rows, has_dates);
+	Touched		row;
+
+	while (next_transition_row(&scan, &row))
+		touch(touched, &row);
+	return touched;
+}
+
+static int
+compare_touched(const void *a, const void *b)
+{
+	int64		left = (*(Touched *const *) a)->session_id;
+	int64		right = (*(Touched *const *) b)->session_id;
+
+	return (left > right) - (left < right);
+}
+
+/*
+ * Touched sessions in the order of their ids, in which all lock them.
+ */
+static TouchedSessions
+sorted_sessions(HTAB *touched)
+{
+	TouchedSessions sessions = {0};
+	long		count = hash_get_num_entries(touched);
+	Touched   **entries;
+	HASH_SEQ_STATUS status;
+	Touched    *entry;
+
+	entries = palloc_extended(Max(count, 1) * sizeof(Touched *), MCXT_ALLOC_HUGE);
+	sessions.ids = palloc_extended(Max(count, 1) * sizeof(int64), MCXT_ALLOC_HUGE);
+	sessions.first = palloc_extended(Max(count, 1) * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+	sessions.last = palloc_extended(Max(count, 1) * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+
+	hash_seq_init(&status, touched);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		entries[sessions.count++] = entry;
+	qsort(entries, sessions.count, sizeof(Touched *), compare_touched);
+	for (int i = 0; i < sessions.count; i++)
+	{
+		sessions.ids[i] = entries[i]->session_id;
+		sessions.first[i] = entries[i]->first;
+		sessions.last[i] = entries[i]->last;
+	}
+	pfree(entries);
+	return sessions;
+}
+
+/*
+ * The activities that came or went.
+ */
+TouchedSessions
+touched_activities(TriggerData *trigger, Tuplestorestate *rows)
+{
+	return sorted_sessions(touched_by(trigger, rows, true));
+}
+
+/*
+ * The activities that an UPDATE moved, where from and where to.
+ *
+ * Other columns are none of our business.  Both tables have their rows in the
+ * same order, but for those that a BEFORE trigger has dropped on their way to
+ * another partition: they are in the old one alone.  What pairs off wrongly then
+ * does no harm, for a row taken for unmoved has its like in the other table, and
+ * the two together move nothing.
+ */
+void
+moved_activities(TriggerData *trigger, TouchedSessions *from,
+				 TouchedSessions *to)
+{
+	TransitionScan old_scan = begin_transition_scan(trigger, trigger->tg_oldtable, true);
+	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable, true);
+	HTAB	   *went = create_touched();
+	HTAB	   *came = create_touched();
+	bool		has_old = true;
+	bool		has_new = true;
+
+	while (has_old || has_new)
+	{
+		Touched		old_row;
+		Touched		new_row;
+
+		has_old = has_old && next_transition_row(&old_scan, &old_row);
+		has_new = has_new && next_transition_row(&new_scan, &new_row);
+		if (has_old && has_new &&
+			old_row.session_id == new_row.session_id &&
+			old_row.first == new_row.first)
+			continue;
+		if (has_old)
+			touch(went, &old_row);
+		if (has_new)
+			touch(came, &new_row);
+	}
+	*from = sorted_sessions(went);
+	*to = sorted_sessions(came);
+}
+
+/*
+ * The sessions of one transition table of session that another doesn't have.
+ */
+TouchedSessions
+touched_sessions(TriggerData *trigger, Tuplestorestate *rows,
+				 Tuplestorestate *without)
+{
+	HTAB	   *touched = touched_by(trigger, rows, false);
+
+	if (without != NULL)
+	{
+		TransitionScan scan = begin_transition_scan(trigger, without, false);
+		Touched		row;
+
+		while (next_transition_row(&scan, &row))
+			(void) hash_search(touched, &row.session_id, HASH_REMOVE, NULL);
+	}
+	return sorted_sessions(touched);
+}
