@@ -125,5 +125,46 @@ DROP VIEW lone.session;
 CREATE TABLE lone.session (session_id bigint);
 SELECT code, message FROM testing.failure('INSERT INTO lone.activity VALUES (1)');
 DROP SCHEMA lone CASCADE;
+
+-- A row that a BEFORE trigger drops on its way to another partition is gone from
+-- where it was, as the server has it; the others of the statement are right.
+CREATE SCHEMA moved;
+CREATE TABLE moved.activity (session_id bigint NOT NULL, activity_date timestamptz NOT NULL,
+	activity_id bigint NOT NULL, application text, url text, title text) PARTITION BY RANGE (activity_date);
+CREATE TABLE moved.early PARTITION OF moved.activity FOR VALUES FROM ('2024-01-01') TO ('2024-01-02');
+CREATE TABLE moved.late PARTITION OF moved.activity FOR VALUES FROM ('2024-01-02') TO ('2024-01-03');
+SELECT ekran_create_store('moved');
+SET ekran_sessions.store = 'moved';
+SET ekran_sessions.idle_threshold = '6h';
+INSERT INTO moved.session VALUES (1, NULL, NULL, '2024-01-01', '2024-01-03'), (2, NULL, NULL, '2024-01-01', '2024-01-03');
+INSERT INTO moved.activity (session_id, activity_date) SELECT s, '2024-01-01'::timestamptz + i * interval '5 h' FROM generate_series(1, 2) s, generate_series(1, 4) i;
+SELECT ekran_refresh() >= 0 AS refreshed;
+CREATE FUNCTION moved.drop_even() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN NEW.session_id = 2 THEN NULL ELSE NEW END; END $$;
+CREATE TRIGGER drop_even BEFORE INSERT ON moved.late FOR EACH ROW EXECUTE FUNCTION moved.drop_even();
+UPDATE moved.activity SET activity_date = activity_date + interval '9 h';
+SELECT session_id, array_agg(to_char(activity_date, 'DD HH24:MI') ORDER BY activity_date) FROM moved.activity GROUP BY 1 ORDER BY 1;
+SELECT session_id, idle_time, productivity_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+SELECT ekran_refresh() >= 0 AS refreshed;
+SELECT session_id, idle_time, productivity_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+RESET ekran_sessions.idle_threshold;
+DROP SCHEMA moved CASCADE;
+-- likewise a session, whose activities would stay behind
+CREATE SCHEMA moved;
+CREATE TABLE moved.session (session_id bigint NOT NULL, client_guid uuid, user_id int, login_date timestamptz NOT NULL,
+	logout_date timestamptz) PARTITION BY LIST (session_id);
+CREATE TABLE moved.first PARTITION OF moved.session FOR VALUES IN (1);
+CREATE TABLE moved.others PARTITION OF moved.session DEFAULT;
+SELECT ekran_create_store('moved');
+INSERT INTO moved.session (session_id, login_date) VALUES (1, '2024-01-01');
+CREATE FUNCTION moved.drop_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER drop_all BEFORE INSERT ON moved.others FOR EACH ROW EXECUTE FUNCTION moved.drop_all();
+INSERT INTO moved.activity (session_id, activity_date) VALUES (1, '2024-01-01');
+SELECT code, message FROM testing.failure('UPDATE moved.session SET session_id = 2');
+DELETE FROM moved.activity;
+UPDATE moved.session SET session_id = 2;
+SELECT (SELECT count(*) FROM moved.session) AS sessions, (SELECT count(*) FROM moved.session_idle) AS rows_of_the_index;
+SELECT * FROM ekran_check();
 RESET search_path;
-DROP SCHEMA integrity CASCADE;
+DROP SCHEMA moved, integrity CASCADE;

@@ -133,6 +133,26 @@ DELETE FROM parts.session;
 SELECT count(*) FROM parts.activity;
 DROP SCHEMA parts CASCADE;
 
+-- Sessions in partitions, by hash of their key; an index of the user's that is
+-- not ours, for it holds some sessions only.
+CREATE SCHEMA parts;
+CREATE TABLE parts.session (session_id bigint NOT NULL, client_guid uuid, user_id int, login_date timestamptz NOT NULL,
+	logout_date timestamptz) PARTITION BY HASH (session_id);
+CREATE TABLE parts.session_0 PARTITION OF parts.session FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE parts.session_1 PARTITION OF parts.session FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE INDEX of_users ON parts.session (login_date, session_id) WITH (fillfactor = 80) WHERE user_id > 0;
+SELECT ekran_create_store('parts');
+SELECT ekran_create_store('parts');
+SELECT indexdef FROM pg_indexes WHERE schemaname = 'parts' AND tablename = 'session' ORDER BY indexname;
+SET ekran_sessions.store = 'parts';
+INSERT INTO parts.session (session_id, login_date) SELECT i, '2024-01-01' FROM generate_series(1, 9) i;
+INSERT INTO parts.activity (session_id, activity_date) SELECT i, '2024-01-01 00:40' FROM generate_series(1, 9) i;
+SELECT array_agg(session_id), min(idle_time) FROM ekran_sessions(count => 5);
+DELETE FROM parts.session WHERE session_id < 9;
+SELECT session_id FROM parts.activity;
+SELECT * FROM ekran_check();
+DROP SCHEMA parts CASCADE;
+
 -- Two stores in one database; names that need quoting, or hold quotes.
 SELECT ekran_create_store('Store "2" of O''Brien');
 SET ekran_sessions.store = 'Store "2" of O''Brien';
@@ -147,6 +167,13 @@ SELECT message FROM testing.failure($$INSERT INTO "Store ""2"" of O'Brien".activ
 DELETE FROM "Store ""2"" of O'Brien".session WHERE session_id = 3;
 SELECT session_id FROM "Store ""2"" of O'Brien".activity;
 SELECT ekran_sessions_total_count();
+-- A name that holds the words in which an index is defined.
+SELECT ekran_create_store(' USING y');
+CREATE TABLE testing.before_again AS SELECT relname FROM pg_class WHERE relnamespace = '" USING y"'::regnamespace;
+SELECT ekran_create_store(' USING y');
+SELECT count(*) AS made, (SELECT count(*) FROM testing.before_again) AS before FROM pg_class WHERE relnamespace = '" USING y"'::regnamespace;
+DROP TABLE testing.before_again;
+DROP SCHEMA " USING y" CASCADE;
 -- A store renamed, dropped and made anew under the plans saved for it.
 ALTER SCHEMA ekran RENAME TO renamed;
 SELECT message FROM testing.failure('SELECT * FROM ekran_sessions()');

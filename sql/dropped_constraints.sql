@@ -1,0 +1,132 @@
+-- Constraints that an owner has dropped: what they kept out must not crash the
+-- server or give a wrong figure, for readers, folds and maintenance.
+\set ECHO none
+\i test/helpers.sql
+\set ECHO all
+SELECT ekran_create_store('loose');
+SET ekran_sessions.store = 'loose';
+SET search_path = loose, public;
+SELECT testing.add_session(1, '08:00', '10:00', '08:10', '09:00');
+SELECT testing.add_session(2, '08:00', NULL, '08:30');
+SELECT ekran_rebuild();
+SELECT session_id, idle_time FROM ekran_sessions();
+
+-- Whatever the rows of the index hold that gaps can't be, the figures are those
+-- above, ekran_check() tells, and the next fold sets it right.
+ALTER TABLE session_idle ALTER gap_start DROP NOT NULL, ALTER gap_end DROP NOT NULL;
+CREATE FUNCTION testing.damage(gap_start text, gap_end text,
+	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint, OUT read_after interval[])
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('UPDATE session_idle SET gap_start = %L, gap_end = %L', gap_start, gap_end);
+	read := ARRAY(SELECT idle_time FROM ekran_sessions());
+	told := ARRAY(SELECT DISTINCT difference FROM ekran_check());
+	INSERT INTO pending SELECT session_id, '2024-01-01 08:10', '2024-01-01 08:10' FROM session;
+	folded := ekran_refresh();
+	SELECT count(*) INTO left_over FROM ekran_check();
+	read_after := ARRAY(SELECT idle_time FROM ekran_sessions());
+END
+$$;
+SELECT a AS gap_start, b AS gap_end, d.* FROM (VALUES (NULL, '{infinity}'), ('{-infinity}', NULL), (NULL, NULL),
+	('{}', '{}'), ('{NULL}', '{NULL}'), ('{-infinity,NULL}', '{2024-01-01 08:10+00,infinity}'),
+	('{{-infinity}}', '{{infinity}}'), ('{-infinity,2024-01-01+00}', '{infinity}'),
+	('{infinity}', '{-infinity}'), ('{2024-01-01+00}', '{2024-01-02+00}'),
+	('{-infinity,2024-01-02+00,2024-01-01+00}', '{2024-01-02+00,2024-01-01+00,infinity}')
+	) v (a, b), LATERAL testing.damage(a, b) d;
+
+-- An agent that may only insert folds by chance: two thousand statements, of
+-- which one in 128 does.
+CREATE ROLE regress_ekran_agent;
+GRANT USAGE ON SCHEMA loose TO regress_ekran_agent;
+GRANT INSERT ON activity TO regress_ekran_agent;
+UPDATE session_idle SET gap_start = NULL;
+SET ROLE regress_ekran_agent;
+DO $$
+BEGIN
+	FOR i IN 1..2000 LOOP
+		INSERT INTO loose.activity (session_id, activity_date) VALUES (1, '2024-01-01 09:00');
+	END LOOP;
+END $$;
+RESET ROLE;
+SELECT session_id, gap_start FROM session_idle ORDER BY 1;
+SELECT session_id, idle_time FROM ekran_sessions();
+
+-- Rows of pending that tell no range.
+ALTER TABLE pending ALTER session_id DROP NOT NULL, ALTER first_moment DROP NOT NULL, ALTER last_moment DROP NOT NULL;
+CREATE FUNCTION testing.pend(session bigint, first_moment text, last_moment text,
+	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint, OUT read_after interval[])
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM ekran_rebuild();
+	DELETE FROM pending;
+	UPDATE session_idle SET gap_start = '{-infinity}', gap_end = '{infinity}';
+	INSERT INTO pending VALUES (1, '2024-01-01', '2024-01-01'), (2, '-infinity', 'infinity'), (1, '2024-01-01 08:30', '2024-01-01 08:40');
+	EXECUTE format('INSERT INTO pending VALUES (%L, %L, %L)', session, first_moment, last_moment);
+	read := ARRAY(SELECT idle_time FROM ekran_sessions());
+	told := ARRAY(SELECT DISTINCT difference FROM ekran_check());
+	folded := ekran_refresh();
+	SELECT count(*) INTO left_over FROM ekran_check();
+	read_after := ARRAY(SELECT idle_time FROM ekran_sessions());
+END
+$$;
+SELECT a AS first_moment, b AS last_moment, p.* FROM (VALUES (NULL, NULL), (NULL, 'infinity'), ('-infinity', NULL),
+	('infinity', '-infinity'), ('2024-01-01 09:00+00', '2024-01-01 08:00+00')) v (a, b), LATERAL testing.pend(1, a, b) p;
+SELECT ekran_rebuild();
+INSERT INTO pending VALUES (NULL, '-infinity', 'infinity');
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+SELECT ekran_refresh();
+DELETE FROM pending;
+
+-- Activities without a date or a session are nobody's.
+ALTER TABLE activity DROP CONSTRAINT activity_pkey;
+ALTER TABLE activity ALTER session_id DROP NOT NULL, ALTER activity_date DROP NOT NULL;
+CREATE INDEX ON activity (session_id, activity_date);
+INSERT INTO activity (session_id, activity_date) VALUES (NULL, '2024-01-01 08:20'), (NULL, NULL);
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+DELETE FROM activity WHERE session_id IS NULL;
+INSERT INTO activity (session_id, activity_date) VALUES (1, NULL);
+SELECT session_id, idle_time FROM ekran_sessions() WHERE session_id = 1;
+SELECT code, message FROM testing.failure($$INSERT INTO loose.activity (session_id, activity_date) VALUES (3, NULL)$$);
+UPDATE activity SET activity_date = '2024-01-01 08:20' WHERE activity_date IS NULL;
+SELECT session_id, idle_time FROM ekran_sessions() WHERE session_id = 1;
+UPDATE activity SET activity_date = NULL WHERE activity_date = '2024-01-01 08:20';
+SELECT session_id, idle_time FROM ekran_sessions() WHERE session_id = 1;
+DELETE FROM activity WHERE activity_date IS NULL;
+SELECT * FROM ekran_check();
+-- a date without a moment, where the latest one is asked for
+INSERT INTO activity (session_id, activity_date) VALUES (2, NULL);
+SET ekran_sessions.idle_threshold = '30s';
+SELECT code, message FROM testing.failure('SELECT * FROM ekran_sessions()');
+SELECT session_id, logout_date FROM ekran_close_sessions('1 hour', '2024-01-02') ORDER BY 1;
+RESET ekran_sessions.idle_threshold;
+
+-- Sessions without an id or a login: an error that names the column.
+ALTER TABLE session DROP CONSTRAINT session_pkey;
+ALTER TABLE session ALTER session_id DROP NOT NULL, ALTER login_date DROP NOT NULL;
+SELECT testing.add_session(NULL, '08:00', '09:00');
+SELECT s, f.* FROM unnest(ARRAY['SELECT * FROM ekran_sessions()', 'SELECT ekran_sessions_json()', 'SELECT * FROM ekran_check()', 'SELECT ekran_rebuild()']) s, LATERAL testing.failure(s) f \gx
+DELETE FROM session WHERE session_id IS NULL;
+INSERT INTO session (session_id, logout_date) VALUES (3, '2024-01-01 09:00');
+SELECT code, message FROM testing.failure('SELECT * FROM ekran_sessions_after(after_session_id => 3)');
+SELECT session_id FROM ekran_sessions() ORDER BY 1;
+DELETE FROM session WHERE session_id = 3;
+-- the same id twice
+SELECT testing.add_session(1, '08:00', '10:00');
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT count(*) FROM ekran_check();
+INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:30');
+DELETE FROM session WHERE session_id = 1;
+
+-- Moments that are no times.
+ALTER TABLE session DROP CONSTRAINT session_login_date_finite, DROP CONSTRAINT session_logout_date_finite, DROP CONSTRAINT session_logout_not_before_login;
+ALTER TABLE activity DROP CONSTRAINT activity_activity_date_finite;
+INSERT INTO session VALUES (4, NULL, NULL, '-infinity', '2024-01-01'), (5, NULL, NULL, '2024-01-01', 'infinity'), (6, NULL, NULL, '2024-01-01 00:00', NULL);
+INSERT INTO activity (session_id, activity_date) VALUES (6, 'infinity'), (6, '-infinity'), (6, '2024-01-01 01:00');
+SELECT s, f.code, f.message FROM unnest(ARRAY[$$SELECT * FROM ekran_sessions(NULL, '2023-01-01')$$, $$SELECT * FROM ekran_sessions('2023-01-01', '2023-06-01')$$,
+	'SELECT ekran_sessions_json()', 'SELECT * FROM ekran_check()', 'SELECT ekran_rebuild()']) s, LATERAL testing.failure(s) f;
+RESET search_path;
+DROP SCHEMA loose CASCADE;
+DROP FUNCTION testing.damage, testing.pend;
+DROP ROLE regress_ekran_agent;
