@@ -190,6 +190,26 @@ read_regions(const Store *store, RegionRequest *requests, int count)
 }
 
 /*
+ * Put regions, in ascending order, in the place of what the gaps had there.  The
+ * gaps given stay as they are.
+ */
+Gaps
+mend_regions(const Gaps *stored, const RegionRequest *requests, int count)
+{
+	Gaps		gaps = *stored;
+
+	for (int i = 0; i < count; i++)
+	{
+		Gaps		mended = mend_gaps(&gaps, &requests[i].region);
+
+		if (i > 0)
+			free_gaps(&gaps);
+		gaps = mended;
+	}
+	return gaps;
+}
+
+/*
  * The gaps of a session as they are under the current snapshot, from those
  * stored and what is pending under the same.
  */
@@ -197,11 +217,11 @@ Gaps
 exact_gaps(const Store *store, int64 session_id, const Gaps *stored,
 		   const Ranges *pending)
 {
-	Gaps		gaps = *stored;
+	Gaps		gaps;
 	RegionRequest *requests;
 
 	if (pending->count == 0)
-		return gaps;
+		return *stored;
 
 	requests = palloc(pending->count * sizeof(RegionRequest));
 	for (int i = 0; i < pending->count; i++)
@@ -210,8 +230,7 @@ exact_gaps(const Store *store, int64 session_id, const Gaps *stored,
 		requests[i].range = pending->ranges[i];
 	}
 	read_regions(store, requests, pending->count);
-	for (int i = 0; i < pending->count; i++)
-		gaps = mend_gaps(&gaps, &requests[i].region);
+	gaps = mend_regions(stored, requests, pending->count);
 	pfree(requests);
 	return gaps;
 }

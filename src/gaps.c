@@ -264,3 +264,14 @@ mend_gaps(const Gaps *gaps, const Region *region)
 	mended.end = list.end;
 	return mended;
 }
+
+/*
+ * Free what mend_gaps() has made.
+ */
+void
+free_gaps(Gaps *gaps)
+{
+	pfree(unconstify(TimestampTz *, gaps->start));
+	pfree(unconstify(TimestampTz *, gaps->end));
+	memset(gaps, 0, sizeof(*gaps));
+}

@@ -504,8 +504,11 @@ complete_gaps(PageReader *reader)
 	{
 		PageSession *session = &chunk->sessions[i];
 
-		for (int j = 0; session->has_gaps && j < session->pending.count; j++)
-			session->gaps = mend_gaps(&session->gaps, &requests[next++].region);
+		if (!session->has_gaps || session->pending.count == 0)
+			continue;
+		session->gaps = mend_regions(&session->gaps, &requests[next],
+									 session->pending.count);
+		next += session->pending.count;
 	}
 }
 

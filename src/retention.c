@@ -12,43 +12,63 @@
 #include "compat.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ekran_purge);
 PG_FUNCTION_INFO_V1(ekran_close_sessions);
 
-static const StoreQuery purge = {
-	.sql = "DELETE FROM @store@.session s"
+static const StoreQuery finished_sessions = {
+	.sql = "SELECT s.session_id FROM @store@.session s"
 	" WHERE s.login_date OPERATOR(pg_catalog.<) $1"
 	" AND s.logout_date OPERATOR(pg_catalog.<) $1",
 	.parameters = {TIMESTAMPTZOID},
-	.mode = QUERY_WRITES,
-	.plan_options = PLAN_EACH_TIME
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = SESSION_BATCH
 };
 
-/* A range that holds infinity is that of a running session.  Activities after
- * as_of ($2) are stamped by a clock that is wrong, and don't keep one running. */
+static const StoreQuery purge_sessions = {
+	.sql = "DELETE FROM @store@.session s"
+	" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	" AND s.login_date OPERATOR(pg_catalog.<) $2"
+	" AND s.logout_date OPERATOR(pg_catalog.<) $2",
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_ONCE
+};
+
+/* A range that holds infinity is that of a running session. */
+static const StoreQuery running_sessions = {
+	.sql = "SELECT s.session_id FROM @store@.session s"
+	" WHERE pg_catalog.tstzrange(s.login_date, s.logout_date)"
+	" OPERATOR(pg_catalog.@>) 'infinity'::pg_catalog.timestamptz",
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = SESSION_BATCH
+};
+
+/* Activities after as_of ($3) are stamped by a clock that is wrong, and don't
+ * keep a session running. */
 static const StoreQuery close_sessions = {
 	.sql = "UPDATE @store@.session s SET logout_date = r.latest"
 	" FROM (SELECT q.session_id, COALESCE("
 	"         (SELECT a.activity_date FROM @store@.activity a"
 	"          WHERE a.session_id OPERATOR(pg_catalog.=) q.session_id"
 	"          AND a.activity_date OPERATOR(pg_catalog.>=) q.login_date"
-	"          AND a.activity_date OPERATOR(pg_catalog.<=) $2"
+	"          AND a.activity_date OPERATOR(pg_catalog.<=) $3"
 	"          ORDER BY a.activity_date DESC LIMIT 1), q.login_date) AS latest"
 	"       FROM @store@.session q"
-	"       WHERE pg_catalog.tstzrange(q.login_date, q.logout_date)"
-	"         OPERATOR(pg_catalog.@>) 'infinity'::pg_catalog.timestamptz) r"
+	"       WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)) r"
 	" WHERE s.session_id OPERATOR(pg_catalog.=) r.session_id"
 	" AND s.logout_date IS NULL"
-	" AND r.latest OPERATOR(pg_catalog.<) $1"
+	" AND r.latest OPERATOR(pg_catalog.<) $2"
 	" RETURNING s.session_id, s.login_date, s.logout_date",
-	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 	.columns = {{INT8OID}, {TIMESTAMPTZOID}, {TIMESTAMPTZOID}},
 	.mode = QUERY_WRITES,
-	.plan_options = PLAN_EACH_TIME,
-	.batch = SESSION_BATCH
+	.plan_options = PLAN_ONCE
 };
 
 pg_noreturn static void
@@ -59,6 +79,24 @@ refuse_null(const char *argument, const char *hint)
 			 errmsg("%s must not be null", argument),
 			 errdetail("The %s given is null.", argument),
 			 errhint("%s", hint)));
+}
+
+/*
+ * The next sessions of a list, as an array for a query that deals with them: so
+ * many at a time, for what a statement and its triggers keep of its rows grows
+ * with them.  False at the end.
+ */
+static bool
+next_sessions(Rows *sessions, Datum *ids)
+{
+	int64		batch[SESSION_BATCH];
+	int			count = 0;
+
+	CHECK_FOR_INTERRUPTS();
+	while (count < SESSION_BATCH && next_row(sessions))
+		batch[count++] = DatumGetInt64(sessions->values[0]);
+	*ids = int8_array(batch, count);
+	return count > 0;
 }
 
 /*
@@ -73,17 +111,24 @@ ekran_purge(PG_FUNCTION_ARGS)
 {
 	Store		store;
 	CallerRights caller;
-	Datum		parameters[1];
-	int64		purged;
+	Rows		sessions;
+	Datum		parameters[2];
+	int64		purged = 0;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("before", "Give the moment before which sessions that finished are deleted.");
 
-	parameters[0] = TimestampTzGetDatum(PG_GETARG_TIMESTAMPTZ(0));
+	parameters[1] = TimestampTzGetDatum(PG_GETARG_TIMESTAMPTZ(0));
 
 	caller = begin_maintenance(&store);
 	SPI_connect();
-	purged = (int64) run_query(&store, &purge, parameters);
+	begin_rows(&sessions, &store, &finished_sessions, &parameters[1]);
+	while (next_sessions(&sessions, &parameters[0]))
+	{
+		purged += run_query(&store, &purge_sessions, parameters);
+		pfree(DatumGetPointer(parameters[0]));
+	}
+	end_rows(&sessions);
 	SPI_finish();
 	become_caller(&store, caller);
 	PG_RETURN_INT64(purged);
@@ -105,11 +150,11 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Store		store;
 	CallerRights caller;
-	Rows		closed;
+	Rows		sessions;
 	Interval   *silent_for;
 	TimestampTz as_of;
 	TimestampTz latest;
-	Datum		parameters[2];
+	Datum		parameters[3];
 
 	if (PG_ARGISNULL(0))
 		refuse_null("silent_for", "Give the time without activity after which a running session is taken for crashed.");
@@ -139,17 +184,25 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 				 errhint("Give an interval of 0 or more.")));
 	}
 
-	parameters[0] = TimestampTzGetDatum(latest);
-	parameters[1] = TimestampTzGetDatum(as_of);
+	parameters[1] = TimestampTzGetDatum(latest);
+	parameters[2] = TimestampTzGetDatum(as_of);
 
 	InitMaterializedSRF(fcinfo, 0);
 	caller = begin_maintenance(&store);
 	SPI_connect();
-	begin_rows(&closed, &store, &close_sessions, parameters);
-	while (next_row(&closed))
-		tuplestore_putvalues(result->setResult, result->setDesc,
-							 closed.values, closed.nulls);
-	end_rows(&closed);
+	begin_rows(&sessions, &store, &running_sessions, NULL);
+	while (next_sessions(&sessions, &parameters[0]))
+	{
+		Rows		closed;
+
+		begin_rows(&closed, &store, &close_sessions, parameters);
+		while (next_row(&closed))
+			tuplestore_putvalues(result->setResult, result->setDesc,
+								 closed.values, closed.nulls);
+		end_rows(&closed);
+		pfree(DatumGetPointer(parameters[0]));
+	}
+	end_rows(&sessions);
 	SPI_finish();
 	become_caller(&store, caller);
 	return (Datum) 0;

@@ -94,13 +94,25 @@ become_owner(Store *store, OwnerWork work)
 	caller.guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
 
-	/*
-	 * Whole tables are none of what triggers read.  In a small one, the
-	 * planner might still take that for quicker, and a serializable
-	 * transaction would conflict with everybody who writes to it.
-	 */
-	if (work != OWNER_MAINTAINS)
+	if (work == OWNER_MAINTAINS)
+	{
+		/*
+		 * Tables are gone through in the order of their keys, so that what it
+		 * takes doesn't grow with them.
+		 */
+		pin_setting("enable_sort", "off");
+		pin_setting("enable_hashjoin", "off");
+		pin_setting("enable_hashagg", "off");
+	}
+	else
+	{
+		/*
+		 * Whole tables are none of what triggers read.  In a small one, the
+		 * planner might still take that for quicker, and a serializable
+		 * transaction would conflict with everybody who writes to it.
+		 */
 		pin_setting("enable_seqscan", "off");
+	}
 	return caller;
 }
 

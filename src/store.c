@@ -343,8 +343,7 @@ run_plan(SavedPlan *saved, const Store *store, Datum *parameters,
 		if (saved->plan == NULL)
 			prepare(saved, store);
 		if (portal != NULL)
-			*portal = SPI_cursor_open(NULL, saved->plan, parameters, NULL,
-									  mode == QUERY_READS);
+			*portal = SPI_cursor_open(NULL, saved->plan, parameters, NULL, true);
 		else
 			execute(saved->plan, mode, parameters);
 	}
@@ -365,7 +364,7 @@ start_query(const Store *store, const StoreQuery *query,
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 
-	Assert(portal == NULL || query->mode <= QUERY_WRITES);
+	Assert(portal == NULL || query->mode == QUERY_READS);
 	run_plan(find_saved_plan(store, query), store,
 			 unconstify(Datum *, parameters), portal);
 	MemoryContextSwitchTo(caller_context);

@@ -1,4 +1,5 @@
-# Measuring a session takes bounded memory, however much happened in it.
+# Measuring a session takes bounded memory, however much happened in it; so do
+# maintenance and pages, however many sessions there are.
 
 use strict;
 use warnings;
@@ -26,13 +27,13 @@ SQL
 # Calls in one backend; samples the memory that is its own while it works.
 sub peak_of
 {
-	my ($call) = @_;
+	my ($call, $settings) = (@_, '');
 	my ($in, $out, $err) = ('', '', '');
 	my $session = start([ $db->file_command ], '<', \$in, '>', \$out, '2>', \$err);
 	my $peak = 0;
 
 	# The just-in-time compiler takes some megabytes of its own when it is loaded.
-	$in .= "SET jit = off; SELECT 'pid ' || pg_backend_pid();\n"
+	$in .= "$settings SET jit = off; SELECT 'pid ' || pg_backend_pid();\n"
 	  # what any first call needs: the library, the plans, the caches
 	  . "SELECT 'warm ' || count(*) FROM ekran_sessions('2024-01-01 00:00+00', '2024-01-01 00:10+00');\n";
 	$session->pump until $out =~ /warm \d/;
@@ -85,6 +86,98 @@ cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
 );
 is($result, 2, 'the JSON of a clipped page');
 cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
+
+
+# Maintenance of many sessions takes no more than of a tenth of them, and so does
+# a page of sessions with many gaps; in stores of their own, for both sizes.
+sub fill_store
+{
+	my ($store, $sessions) = @_;
+	$db->query(<<"SQL");
+SELECT ekran_create_store('$store');
+INSERT INTO $store.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2024-01-02 00:00+00' FROM generate_series(1, $sessions) i;
+INSERT INTO $store.activity (session_id, activity_date)
+SELECT s, '2024-01-01 00:00+00'::timestamptz + i * interval '5 minutes' FROM generate_series(1, $sessions) s, generate_series(1, 6) i;
+ANALYZE $store.session, $store.activity;
+SQL
+}
+
+# The gaps alone, for a page of finished sessions reads nothing else.
+sub fill_with_gaps
+{
+	my ($store, $sessions, $gaps) = @_;
+	$db->query(<<"SQL");
+SELECT ekran_create_store('$store');
+INSERT INTO $store.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2025-01-01 00:00+00' FROM generate_series(1, $sessions) i;
+DELETE FROM $store.pending;
+UPDATE $store.session_idle i SET gap_start = g.starts, gap_end = g.ends
+FROM (SELECT session_id, array_agg(t ORDER BY t) AS starts, array_agg(next ORDER BY next) AS ends
+	FROM (SELECT session_id, t, coalesce(lead(t) OVER (PARTITION BY session_id ORDER BY t), 'infinity') AS next
+		FROM (SELECT session_id, '-infinity'::timestamptz AS t FROM $store.session
+			UNION ALL SELECT session_id, '2024-01-01'::timestamptz + n * interval '90 s' + random() * interval '20 s'
+			FROM $store.session, generate_series(1, $gaps) n) m) p
+	GROUP BY session_id) g WHERE g.session_id = i.session_id;
+SQL
+}
+
+# What the peak may differ by from one run to the next, in kB.
+my $NOISE = 1024;
+
+sub is_flat
+{
+	my ($what, $call, $small, $large, $in_small, $in_large) = @_;
+	my @growth;
+
+	for ([ $small, $in_small ], [ $large, $in_large ])
+	{
+		my ($store, $expected) = @$_;
+		my ($result, $growth) = peak_of("SET ekran_sessions.store = '$store'; SELECT 'result ' || $call;",
+			# the rows of a result are the server's to keep, up to this
+			"SET work_mem = '128kB';");
+		is($result, $expected, "$what in store $store: $result");
+		push @growth, $growth;
+	}
+	cmp_ok($growth[1], '<', 30 * 1024, "$what takes less than 30 MB: $growth[1] kB");
+	cmp_ok($growth[1], '<', $growth[0] + $NOISE,
+		"and no more than for a tenth of the sessions: $growth[0] kB");
+}
+
+fill_store('thousands', 2000);
+fill_store('tens_of_thousands', 20_000);
+my @stores = ('thousands', 'tens_of_thousands');
+# what the insert trigger has folded by chance is pending again
+$db->query("INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+is_flat('ekran_refresh()', 'ekran_refresh()', @stores, 2000, 20_000);
+is_flat('ekran_rebuild()', 'ekran_rebuild()', @stores, 2000, 20_000);
+is_flat('ekran_check()', '(SELECT count(*) FROM ekran_check())', @stores, 0, 0);
+$db->query("INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+is_flat('ekran_check() of what is pending', '(SELECT count(*) FROM ekran_check())', @stores, 0, 0);
+$db->query("UPDATE $_.session SET logout_date = NULL") for @stores;
+is_flat('ekran_close_sessions()', "(SELECT count(*) FROM ekran_close_sessions('0', '2026-01-01'))", @stores, 2000, 20_000);
+is_flat('ekran_purge()', "ekran_purge('2026-01-01')", @stores, 2000, 20_000);
+
+fill_with_gaps('hundred', 100, 5000);
+fill_with_gaps('thousand', 1000, 5000);
+# often enough for the samples to meet the peak of the short call
+is_flat('a page of sessions with 5 000 gaps each',
+	'(SELECT count(q) FROM generate_series(1, 20) i, LATERAL ekran_sessions(page => i * 0) q)',
+	'hundred', 'thousand', 2000, 20_000);
+
+# The same where much is pending, which is mended range by range.
+$db->query(<<'SQL');
+SELECT ekran_create_store('mended');
+INSERT INTO mended.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2025-01-01 00:00+00' FROM generate_series(1, 100) i;
+INSERT INTO mended.activity (session_id, activity_date)
+SELECT s, '2024-01-01 00:00+00'::timestamptz + n * interval '90 s' FROM generate_series(1, 100) s, generate_series(1, 5000) n;
+SET ekran_sessions.store = 'mended';
+SELECT ekran_refresh();
+INSERT INTO mended.pending SELECT s, m, m + interval '1 minute'
+FROM generate_series(1, 100) s, generate_series('2024-01-01 01:00+00'::timestamptz, '2024-01-06 00:00+00', '3 hours') m;
+SQL
+($result, $growth) = peak_of(q{SET ekran_sessions.store = 'mended'; SET ekran_sessions.idle_threshold = '1min';
+	SELECT 'result ' || sum(idle_time) FROM ekran_sessions();});
+is($result, '878400:00:00', 'a page of sessions with 5 000 gaps each and 40 ranges pending');
+cmp_ok($growth, '<', 30 * 1024, "in less than 30 MB: $growth kB");
 
 $db->in('postgres', 'DROP DATABASE memory');
 done_testing();
