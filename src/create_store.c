@@ -16,7 +16,9 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -31,10 +33,12 @@
 #include "compat.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -382,16 +386,57 @@ lock_store(const StoreBuild *build)
 	}
 }
 
+/*
+ * Keep the schema from being renamed until the transaction ends.
+ *
+ * DDL has no other way than to look names up again and again, and between two of
+ * its commands the schema's owner could put another one in its place, with tables
+ * that run the owner's code when they are altered.  No lock on a schema keeps it
+ * from that, but a lock on its row in the catalog does, of the kind that a key
+ * referring to its name would take.
+ */
+static void
+pin_schema(const StoreBuild *build, const char *name)
+{
+	Relation	namespaces = table_open(NamespaceRelationId, RowShareLock);
+	HeapTuple	schema = SearchSysCacheCopy1(NAMESPACEOID,
+											 ObjectIdGetDatum(build->schema));
+	TM_Result	result = TM_Deleted;
+	TM_FailureData failure;
+	Buffer		buffer;
+
+	if (HeapTupleIsValid(schema))
+	{
+		result = heap_lock_tuple(namespaces, schema, GetCurrentCommandId(true),
+								 LockTupleKeyShare, LockWaitBlock, false,
+								 &buffer, &failure);
+		ReleaseBuffer(buffer);
+	}
+	AcceptInvalidationMessages();
+	if (result != TM_Ok || get_namespace_oid(name, true) != build->schema)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("schema %s has been changed by somebody else meanwhile",
+						build->name),
+				 errhint("Call ekran_create_store() again.")));
+	table_close(namespaces, NoLock);
+}
+
 static void
 ensure_schema(StoreBuild *build, const char *name)
 {
 	build->name = quote_identifier(name);
 	build->schema = get_namespace_oid(name, true);
 	if (OidIsValid(build->schema))
+	{
+		pin_schema(build, name);
 		return;
+	}
 
 	run("CREATE SCHEMA %s", build->name);
 	build->schema = get_namespace_oid(name, false);
+	CommandCounterIncrement();
+	pin_schema(build, name);
 	ensure_comment(build->schema, NamespaceRelationId, 0, "SCHEMA",
 				   build->name,
 				   "Store of the extension ekran_sessions: sessions of monitored users and what happened in them.");
@@ -731,9 +776,10 @@ check_store_name(FunctionCallInfo fcinfo)
  *
  * What is there keeps its data, and what its owner has added.  Errors: 42809
  * for an object in the way with another shape or owner; 42501 for a store of
- * another owner; 22004 and 42939 for a schema that can't be; the server's own
- * where the caller may not create or alter, or where rows violate a constraint
- * that was missing.  On error nothing changes.
+ * another owner; 22004 and 42939 for a schema that can't be; 40001 where the
+ * schema changes meanwhile; the server's own where the caller may not create or
+ * alter, or where rows violate a constraint that was missing.  On error nothing
+ * changes.
  */
 Datum
 ekran_create_store(PG_FUNCTION_ARGS)
