@@ -36,6 +36,9 @@ PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -Wall -Wextra
 
 PG_CONFIG ?= pg_config
+ifeq ($(shell $(PG_CONFIG) --pgxs 2>/dev/null),)
+$(error $(PG_CONFIG) does not run or has no PGXS: install the server's headers (postgresql-server-dev-NN), or give PG_CONFIG)
+endif
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 

@@ -12,8 +12,9 @@
 -- Two kinds of rights:
 -- - The functions that read run with the rights of their caller (SECURITY
 --   INVOKER): EXECUTE gives nobody a row that a SELECT would not give them.
--- - Triggers and maintenance work with the rights of the store's owner. Nobody
---   may call the latter who could not SET ROLE to the owner: 42501.
+-- - Triggers and maintenance work with the rights of the store's owner. Only who
+--   has these rights may call the latter: the owner, members that inherit them,
+--   superusers; others get 42501.
 --
 -- All functions but ekran_create_store() and the triggers go by the store that
 -- the setting ekran_sessions.store names, and raise 42P01 where there is none.

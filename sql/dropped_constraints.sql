@@ -117,6 +117,16 @@ SELECT testing.add_session(1, '08:00', '10:00');
 SELECT session_id, idle_time FROM ekran_sessions();
 SELECT count(*) FROM ekran_check();
 INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:30');
+INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:40'), (2, '2024-01-01 09:40');
+-- rows of the index without a key: one serves, and a flood of them is an error
+ALTER TABLE session_idle DROP CONSTRAINT session_idle_pkey;
+INSERT INTO session_idle SELECT * FROM session_idle;
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT ekran_refresh() >= 0 AS refreshed;
+INSERT INTO session_idle SELECT 2, '{-infinity}', '{infinity}' FROM generate_series(1, 2000);
+SELECT code, message, hint FROM testing.failure('SELECT * FROM ekran_sessions()');
+SELECT ekran_refresh() >= 0 AS refreshed;
+DELETE FROM session_idle WHERE session_id = 2;
 DELETE FROM session WHERE session_id = 1;
 
 -- Moments that are no times.

@@ -111,6 +111,77 @@ CREATE TABLE tuned.pending (session_id bigint NOT NULL, first_moment timestamptz
 SELECT code, message FROM testing.failure($$SELECT ekran_create_store('tuned')$$);
 SELECT code, message FROM testing.failure($$SET ekran_sessions.store = 'pg_temp'$$);
 DROP SCHEMA tuned CASCADE;
+
+-- Rules that take the place of what maintenance does: an error.
+SELECT ekran_create_store('ruled');
+SET ekran_sessions.store = 'ruled';
+INSERT INTO ruled.session (session_id, login_date) VALUES (1, '2024-01-01 08:00');
+CREATE TABLE ruled.log (LIKE ruled.session);
+CREATE RULE instead AS ON UPDATE TO ruled.session DO INSTEAD INSERT INTO ruled.log
+	VALUES (NEW.session_id, NEW.client_guid, NEW.user_id, NEW.login_date, NEW.logout_date) RETURNING *;
+SELECT * FROM testing.failure($$SELECT * FROM ekran_close_sessions('1 hour', '2024-02-01')$$) \gx
+CREATE OR REPLACE RULE instead AS ON UPDATE TO ruled.session DO INSTEAD NOTHING;
+SELECT code, message FROM testing.failure($$SELECT * FROM ekran_close_sessions('1 hour', '2024-02-01')$$);
+SELECT (SELECT count(*) FROM ruled.log) AS logged, logout_date FROM ruled.session;
+DROP SCHEMA ruled CASCADE;
+
+-- An index that knows too little, for somebody wrote past the triggers, is never
+-- mended into one that is none: readers go by the activities, a fold begins anew.
+CREATE SCHEMA past;
+CREATE TABLE past.activity (session_id bigint NOT NULL, activity_date timestamptz NOT NULL,
+	activity_id bigint NOT NULL, application text, url text, title text) PARTITION BY RANGE (activity_date);
+CREATE TABLE past.activity_2024 PARTITION OF past.activity FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+SELECT ekran_create_store('past');
+SET ekran_sessions.store = 'past';
+INSERT INTO past.session (session_id, login_date) VALUES (1, '2024-01-01 08:00');
+INSERT INTO past.activity_2024 (session_id, activity_date, activity_id) SELECT 1, '2024-01-01 08:10'::timestamptz + i * interval '10 s', 1000 + i FROM generate_series(0, 3000) i;
+INSERT INTO past.pending VALUES (1, '2024-01-01 08:10:10', '2024-01-01 08:10:10');
+SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+-- and another range, more than an hour later
+INSERT INTO past.pending VALUES (1, '2024-01-01 12:00', '2024-01-01 12:00');
+SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions('2024-01-01 08:30', '2024-01-01 09:00');
+SELECT ekran_refresh();
+SELECT * FROM ekran_check();
+SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions();
+-- gaps that end where a region doesn't
+UPDATE past.session_idle SET gap_start = '{-infinity,2024-01-01 09:00:03+00}', gap_end = '{2024-01-01 08:30:03+00,infinity}';
+INSERT INTO past.pending VALUES (1, '2024-01-01 08:20', '2024-01-01 08:20'), (1, '2024-01-01 11:00', '2024-01-01 11:00');
+SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions();
+SELECT * FROM ekran_check();
+SELECT ekran_refresh();
+SELECT * FROM ekran_check();
+DROP SCHEMA past CASCADE;
+
+-- Tables from which others inherit are no index, and take no activities.
+SELECT ekran_create_store('parent');
+SET ekran_sessions.store = 'parent';
+INSERT INTO parent.session (session_id, login_date) VALUES (1, '2024-01-01 08:00');
+INSERT INTO parent.activity (session_id, activity_date) VALUES (1, '2024-01-01 09:00');
+CREATE TABLE parent.child () INHERITS (parent.session_idle);
+SELECT code, message FROM testing.failure('SELECT ekran_refresh()');
+SELECT session_id, idle_time FROM ekran_sessions();
+DROP TABLE parent.child;
+SELECT session_id, idle_time FROM ekran_sessions();
+CREATE TABLE parent.child () INHERITS (parent.session);
+SELECT code, message FROM testing.failure($$INSERT INTO parent.activity (session_id, activity_date) VALUES (1, '2024-01-01 09:30')$$);
+DROP SCHEMA parent CASCADE;
+
+-- Stores that come and go in one backend leave no plans behind without end.
+SET client_min_messages = error;
+DO $$
+BEGIN
+	FOR i IN 1..40 LOOP
+		PERFORM ekran_create_store('passing');
+		PERFORM set_config('ekran_sessions.store', 'passing', false);
+		INSERT INTO passing.session (session_id, login_date) VALUES (1, '2024-01-01');
+		INSERT INTO passing.activity (session_id, activity_date) VALUES (1, '2024-01-01 01:00');
+		PERFORM ekran_refresh(), ekran_sessions_json();
+		DROP SCHEMA passing CASCADE;
+	END LOOP;
+END $$;
+RESET client_min_messages;
+SELECT count(*) <= 300 AS are_few FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '%passing.%';
 SELECT format('REVOKE ALL ON DATABASE %I FROM regress_ekran_alice, regress_ekran_bob', current_database()) \gexec
 REVOKE ALL ON SCHEMA testing FROM regress_ekran_alice, regress_ekran_bob;
 DROP ROLE regress_ekran_alice, regress_ekran_bob;

@@ -67,7 +67,7 @@ DELETE FROM alices.session WHERE session_id = 2;
 SELECT DISTINCT * FROM alices.seen ORDER BY 1;
 SELECT current_user = session_user AS is_oneself, rolsuper FROM pg_roles WHERE rolname = 'regress_ekran_alice';
 -- not for alice's own statements below, where a RESET ROLE makes her a superuser
-DROP TRIGGER planted ON alices.activity;
+DROP FUNCTION alices.planted() CASCADE;
 -- a call that fails leaves the caller as it was
 SET ROLE regress_ekran_alice;
 INSERT INTO alices.session (session_id, login_date) VALUES (4, '2024-01-04');
@@ -110,6 +110,28 @@ SELECT session_id, logout_date FROM ekran_close_sessions('1 hour', '2024-01-01 1
 RESET ROLE;
 SELECT session_id, logout_date FROM alices.session ORDER BY 1;
 ALTER TABLE alices.activity DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
+
+-- A plan that somebody's code made where forced policies don't hold is not used
+-- where they do.
+SET ROLE regress_ekran_alice;
+CREATE POLICY first ON alices.session USING (session_id = 1);
+ALTER TABLE alices.session ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION alices.plan_ahead() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM public.ekran_sessions_total_count(), (SELECT count(*) FROM public.ekran_sessions());
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER plan_ahead AFTER DELETE ON alices.pending FOR EACH STATEMENT EXECUTE FUNCTION alices.plan_ahead();
+INSERT INTO alices.pending VALUES (1, '-infinity', 'infinity');
+DISCARD PLANS;
+SET search_path = pg_catalog, pg_temp;
+SELECT public.ekran_refresh();
+SELECT public.ekran_sessions_total_count(), (SELECT count(*) FROM public.ekran_sessions()), (SELECT count(*) FROM alices.session);
+RESET search_path;
+DROP TRIGGER plan_ahead ON alices.pending;
+ALTER TABLE alices.session DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
+RESET ROLE;
 
 -- A clock that is wrong by years keeps no crashed session running.
 INSERT INTO alices.session (session_id, login_date) VALUES (5, '2024-01-01 08:00'), (6, '2024-01-01 08:00'), (7, '2031-01-01');

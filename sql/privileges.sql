@@ -103,6 +103,22 @@ SET ROLE regress_ekran_reader;
 SELECT session_id, idle_time FROM ekran_sessions();
 RESET ROLE;
 
+-- A view in the place of activity, which shows what its own policies show: the
+-- index, of all activities, does not answer for it.
+ALTER TABLE rights.activity RENAME TO activity_of_all;
+ALTER TABLE rights.activity_of_all ENABLE ROW LEVEL SECURITY;
+CREATE VIEW rights.activity WITH (security_invoker) AS SELECT session_id, activity_date FROM rights.activity_of_all;
+GRANT SELECT ON rights.activity TO regress_ekran_reader;
+SET ROLE regress_ekran_reader;
+SELECT session_id, idle_time AS through_a_view FROM ekran_sessions();
+RESET ROLE;
+DROP VIEW rights.activity;
+ALTER TABLE rights.activity_of_all DISABLE ROW LEVEL SECURITY;
+ALTER TABLE rights.activity_of_all RENAME TO activity;
+SET ROLE regress_ekran_reader;
+SELECT session_id, idle_time AS again FROM ekran_sessions();
+RESET ROLE;
+
 -- Rights taken back hold at once, under the plans that are saved by now.
 REVOKE SELECT ON rights.client FROM regress_ekran_reader;
 SET ROLE regress_ekran_reader;

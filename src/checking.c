@@ -109,7 +109,8 @@ find_difference(const Store *store, const Rows *session)
 	if (!read_gaps(session->values + 1, session->nulls + 1, &stored))
 		return "row in session_idle does not hold gaps";
 
-	stored = exact_gaps(store, session_id, &stored, &pending);
+	if (!exact_gaps(store, session_id, &stored, &pending))
+		return "row in session_idle does not fit what is pending";
 	raw = raw_gaps(store, session_id);
 	if (equal_gaps(&stored, &raw))
 		return NULL;

@@ -33,6 +33,7 @@
 #include "compat.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -139,7 +140,7 @@ static const TableDefinition store_tables[] = {
 		true
 	},
 	{
-		"pending", "Where session_idle may not be up to date: read from activity until ekran_refresh() folds it in. Append-only.",
+		"pending", "Where session_idle may not be up to date: read from activity until ekran_refresh() folds it in. Writers only append.",
 		{
 			{"session_id", INT8OID, true, "The session."},
 			{"first_moment", TIMESTAMPTZOID, true, "The first moment that may have changed."},
@@ -311,6 +312,19 @@ table_oid(const StoreBuild *build, const char *table)
 }
 
 /*
+ * The relation of a name, if there is one, which nobody can drop, rename or give
+ * to another role until the transaction ends.
+ */
+static Oid
+locked_oid(const StoreBuild *build, const char *name)
+{
+	RangeVar   *relation = makeRangeVar(get_namespace_name(build->schema),
+										pstrdup(name), -1);
+
+	return RangeVarGetRelid(relation, AccessShareLock, true);
+}
+
+/*
  * Refuse what is in the way: an object of a store's name and another shape.
  */
 pg_noreturn static void
@@ -332,8 +346,11 @@ static void
 check_owner(const StoreBuild *build, const char *name, Oid relation)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	Oid			owner;
 
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	if (owner != build->owner)
 		refuse_other_shape(build, name,
@@ -379,7 +396,7 @@ lock_store(const StoreBuild *build)
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
-		Oid			table = table_oid(build, tables[i]);
+		Oid			table = locked_oid(build, tables[i]);
 
 		if (is_table_of(table, build->owner, true))
 			LockRelationOid(table, AccessExclusiveLock);
@@ -495,7 +512,7 @@ check_columns(const StoreBuild *build, const TableDefinition *table, Oid relatio
 static void
 ensure_table(StoreBuild *build, const TableDefinition *table)
 {
-	Oid			relation = table_oid(build, table->name);
+	Oid			relation = locked_oid(build, table->name);
 	char	   *identity = table_identity(build, table->name);
 
 	if (!OidIsValid(relation))
@@ -532,17 +549,35 @@ ensure_table(StoreBuild *build, const TableDefinition *table)
 }
 
 /*
+ * The store as queries see it, for work with the owner's rights.  The tables that
+ * have been checked are locked, so that these must be the same.
+ */
+static Store
+built_store(const StoreBuild *build)
+{
+	Store		store;
+
+	if (!load_store(&store, build->schema) || store.owner != build->owner ||
+		!store.has_index ||
+		!is_table_of(store.tables[TABLE_SESSION], store.owner, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store %s has been changed by somebody else meanwhile",
+						build->name),
+				 errhint("Call ekran_create_store() again.")));
+	store.rights = RIGHTS_OF_OWNER;
+	return store;
+}
+
+/*
  * Activities may be there already, by a sequence that is no more.
  */
 static void
 continue_sequence(const StoreBuild *build, Oid sequence)
 {
-	Store		store;
+	Store		store = built_store(build);
 	Rows		rows;
 
-	if (!load_store(&store, build->schema))
-		return;
-	store.rights = RIGHTS_OF_OWNER;
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	begin_rows(&rows, &store, &highest_activity_id, NULL);
@@ -564,7 +599,7 @@ static void
 ensure_sequence(const StoreBuild *build)
 {
 	Oid			activity = table_oid(build, "activity");
-	Oid			sequence = table_oid(build, SEQUENCE_NAME);
+	Oid			sequence = locked_oid(build, SEQUENCE_NAME);
 	char	   *identity = table_identity(build, SEQUENCE_NAME);
 
 	if (is_found("SELECT FROM pg_catalog.pg_attribute"
@@ -737,11 +772,8 @@ ensure_trigger(StoreBuild *build, const TriggerDefinition *trigger)
 static void
 rebuild_stale_index(const StoreBuild *build)
 {
-	Store		store;
+	Store		store = built_store(build);
 
-	if (!load_store(&store, build->schema))
-		elog(ERROR, "store %s is gone", build->name);
-	store.rights = RIGHTS_OF_OWNER;
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) rebuild_index(&store);

@@ -293,7 +293,7 @@ extern void begin_region(Region *region);
 extern void add_region_activity(Region *region, TimestampTz moment,
 								TimestampTz range_start);
 extern void end_region(Region *region, TimestampTz range_end);
-extern Gaps mend_gaps(const Gaps *gaps, const Region *region);
+extern bool mend_gaps(const Gaps *gaps, const Region *region, Gaps *mended);
 extern void free_gaps(Gaps *gaps);
 
 /* gap_index.c: a session's exact gaps, from those stored and what is pending */
@@ -326,10 +326,9 @@ extern bool add_pending_range(Ranges *ranges, const Datum *values,
 							  const bool *nulls);
 extern void read_regions(const Store *store, RegionRequest *requests,
 						 int count);
-extern Gaps mend_regions(const Gaps *stored, const RegionRequest *requests,
-						 int count);
-extern Gaps exact_gaps(const Store *store, int64 session_id,
-					   const Gaps *stored, const Ranges *pending);
+extern bool mend_regions(Gaps *gaps, const RegionRequest *requests, int count);
+extern bool exact_gaps(const Store *store, int64 session_id, Gaps *gaps,
+					   const Ranges *pending);
 extern Gaps raw_gaps(const Store *store, int64 session_id);
 
 /* transition.c: what a statement touched */

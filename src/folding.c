@@ -62,7 +62,7 @@ static const StoreQuery all_sessions = {
 static const StoreQuery try_lock_idle = {
 	.sql = "SELECT i.session_id FROM @store@.session_idle i"
 	" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
-	" FOR UPDATE OF i SKIP LOCKED",
+	" LIMIT 1 FOR UPDATE OF i SKIP LOCKED",
 	.parameters = {INT8OID},
 	.mode = QUERY_WRITES,
 	.plan_options = PLAN_ONCE
@@ -71,7 +71,7 @@ static const StoreQuery try_lock_idle = {
 static const StoreQuery lock_idle = {
 	.sql = "SELECT i.session_id FROM @store@.session_idle i"
 	" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
-	" FOR UPDATE OF i",
+	" LIMIT 1 FOR UPDATE OF i",
 	.parameters = {INT8OID},
 	.mode = QUERY_WRITES,
 	.plan_options = PLAN_ONCE
@@ -95,7 +95,7 @@ static const StoreQuery idle_of_session = {
 	" EXISTS (SELECT FROM @store@.session s"
 	"         WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)"
 	" FROM @store@.session_idle i"
-	" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
+	" WHERE i.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 	.parameters = {INT8OID},
 	.columns = {{TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID}},
 	.plan_options = PLAN_ONCE
@@ -277,10 +277,9 @@ fold_locked_session(const Store *store, int64 session_id, FoldMode mode)
 	has_session = next_row(&idle) && DatumGetBool(idle.values[2]);
 	if (has_session)
 	{
-		if (mode == FOLD_PENDING && pending.are_sound &&
-			read_gaps(idle.values, idle.nulls, &gaps))
-			gaps = exact_gaps(store, session_id, &gaps, &pending.ranges);
-		else
+		if (mode == FOLD_ALL || !pending.are_sound ||
+			!read_gaps(idle.values, idle.nulls, &gaps) ||
+			!exact_gaps(store, session_id, &gaps, &pending.ranges))
 			gaps = raw_gaps(store, session_id);
 		write_gaps(&gaps, &parameters[1], &parameters[2]);
 	}

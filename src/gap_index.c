@@ -87,7 +87,7 @@ require_index(const Store *store)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("store \"%s\" has no idle-gap index",
 						NameStr(store->name)),
-				 errdetail("It lacks the tables \"session_idle\" and \"pending\" of its owner."),
+				 errdetail("It needs both tables \"session_idle\" and \"pending\", of its owner."),
 				 errhint("Complete the store with ekran_create_store().")));
 }
 
@@ -190,38 +190,38 @@ read_regions(const Store *store, RegionRequest *requests, int count)
 }
 
 /*
- * Put regions, in ascending order, in the place of what the gaps had there.  The
- * gaps given stay as they are.
+ * Put regions, in ascending order, in the place of what the gaps had there; false
+ * if that can't be.  What the gaps pointed to stays as it is.
  */
-Gaps
-mend_regions(const Gaps *stored, const RegionRequest *requests, int count)
+bool
+mend_regions(Gaps *gaps, const RegionRequest *requests, int count)
 {
-	Gaps		gaps = *stored;
-
 	for (int i = 0; i < count; i++)
 	{
-		Gaps		mended = mend_gaps(&gaps, &requests[i].region);
+		Gaps		mended;
 
+		if (!mend_gaps(gaps, &requests[i].region, &mended))
+			return false;
 		if (i > 0)
-			free_gaps(&gaps);
-		gaps = mended;
+			free_gaps(gaps);
+		*gaps = mended;
 	}
-	return gaps;
+	return true;
 }
 
 /*
- * The gaps of a session as they are under the current snapshot, from those
- * stored and what is pending under the same.
+ * Bring the stored gaps of a session up to what they are under the current
+ * snapshot, by what is pending under the same; false if they can't be mended.
  */
-Gaps
-exact_gaps(const Store *store, int64 session_id, const Gaps *stored,
+bool
+exact_gaps(const Store *store, int64 session_id, Gaps *gaps,
 		   const Ranges *pending)
 {
-	Gaps		gaps;
 	RegionRequest *requests;
+	bool		is_mended;
 
 	if (pending->count == 0)
-		return *stored;
+		return true;
 
 	requests = palloc(pending->count * sizeof(RegionRequest));
 	for (int i = 0; i < pending->count; i++)
@@ -230,9 +230,9 @@ exact_gaps(const Store *store, int64 session_id, const Gaps *stored,
 		requests[i].range = pending->ranges[i];
 	}
 	read_regions(store, requests, pending->count);
-	gaps = mend_regions(stored, requests, pending->count);
+	is_mended = mend_regions(gaps, requests, pending->count);
 	pfree(requests);
-	return gaps;
+	return is_mended;
 }
 
 /*

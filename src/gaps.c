@@ -40,6 +40,23 @@ array_moments(ArrayType *array, int *count)
 }
 
 /*
+ * Can these be the gaps of a session?  From end to end, ascending and apart, or
+ * the searches below would not end well.
+ */
+static bool
+are_gaps(const Gaps *gaps)
+{
+	if (gaps->count == 0 || gaps->start[0] != DT_NOBEGIN ||
+		gaps->end[gaps->count - 1] != DT_NOEND)
+		return false;
+	for (int i = 0; i < gaps->count; i++)
+		if (gaps->start[i] >= gaps->end[i] ||
+			(i > 0 && gaps->start[i] < gaps->end[i - 1]))
+			return false;
+	return true;
+}
+
+/*
  * Take the gaps from the columns gap_start and gap_end.
  *
  * The gaps point into the arrays.  False if these can't be gaps: somebody has
@@ -54,17 +71,8 @@ read_gaps(const Datum *columns, const bool *nulls, Gaps *gaps)
 		return false;
 	gaps->start = array_moments(DatumGetArrayTypeP(columns[0]), &gaps->count);
 	gaps->end = array_moments(DatumGetArrayTypeP(columns[1]), &nends);
-	if (gaps->start == NULL || gaps->end == NULL || gaps->count != nends ||
-		gaps->count == 0 || gaps->start[0] != DT_NOBEGIN ||
-		gaps->end[gaps->count - 1] != DT_NOEND)
-		return false;
-
-	/* Ascending and apart, or the searches below would not end well. */
-	for (int i = 0; i < gaps->count; i++)
-		if (gaps->start[i] >= gaps->end[i] ||
-			(i > 0 && gaps->start[i] < gaps->end[i - 1]))
-			return false;
-	return true;
+	return gaps->start != NULL && gaps->end != NULL &&
+		gaps->count == nends && are_gaps(gaps);
 }
 
 /*
@@ -242,13 +250,16 @@ end_region(Region *region, TimestampTz range_end)
  * inside it that is new, or one at its end is gone.  Each of these activities
  * lies in some range, whose region covers the gap; and no region takes out a
  * true gap, for it begins and ends at activities.
+ *
+ * False where the gaps knew too little, since something was written past the
+ * triggers: a region then ends amid one of them, and takes it out.  Only the raw
+ * activities are to be trusted then.
  */
-Gaps
-mend_gaps(const Gaps *gaps, const Region *region)
+bool
+mend_gaps(const Gaps *gaps, const Region *region, Gaps *mended)
 {
 	GapList		list = {0};
 	int			i;
-	Gaps		mended;
 
 	for (i = 0; i < gaps->count && gaps->end[i] <= region->first; i++)
 		append_gap(&list, gaps->start[i], gaps->end[i]);
@@ -259,10 +270,10 @@ mend_gaps(const Gaps *gaps, const Region *region)
 	for (; i < gaps->count; i++)
 		append_gap(&list, gaps->start[i], gaps->end[i]);
 
-	mended.count = list.count;
-	mended.start = list.start;
-	mended.end = list.end;
-	return mended;
+	mended->count = list.count;
+	mended->start = list.start;
+	mended->end = list.end;
+	return are_gaps(mended);
 }
 
 /*

@@ -131,7 +131,7 @@ static const StoreQuery position_within = {
 
 static const StoreQuery login_of_session = {
 	.sql = "SELECT s.login_date FROM @store@.session s"
-	" WHERE s.session_id OPERATOR(pg_catalog.=) $1",
+	" WHERE s.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 	.parameters = {INT8OID},
 	.columns = {{TIMESTAMPTZOID}},
 	.plan_options = PLAN_ONCE
@@ -506,8 +506,8 @@ complete_gaps(PageReader *reader)
 
 		if (!session->has_gaps || session->pending.count == 0)
 			continue;
-		session->gaps = mend_regions(&session->gaps, &requests[next],
-									 session->pending.count);
+		session->has_gaps = mend_regions(&session->gaps, &requests[next],
+										 session->pending.count);
 		next += session->pending.count;
 	}
 }

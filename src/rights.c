@@ -63,7 +63,7 @@ require_owner_rights(const Store *store)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("must be owner of store \"%s\"", NameStr(store->name)),
 			 errdetail("The store belongs to role \"%s\".", owner),
-			 errhint("Call as that role or as a member of it: GRANT %s TO the operator.",
+			 errhint("Call as that role, or as a member of it that inherits its rights: GRANT %s TO the operator.",
 					 quote_identifier(owner))));
 }
 

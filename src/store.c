@@ -29,6 +29,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
@@ -55,21 +56,35 @@ static const char *const table_names[NUM_STORE_TABLES] = {
 	[TABLE_PENDING] = "pending",
 };
 
-/* What a plan was made for. */
+/*
+ * Rows that a query without batches returns at the most, for none asks about more
+ * keys at once than SESSION_BATCH.  More come where an owner has given up a key.
+ */
+#define MAX_ROWS_AT_ONCE	SESSION_BATCH
+
+/* Plans kept in a backend; with so many, those not in use are forgotten. */
+#define MAX_SAVED_PLANS	256
+
+/*
+ * What a plan was made for.  The server knows by itself which role it was made
+ * for, but not whether forced policies were left out for that role.
+ */
 typedef struct PlanKey
 {
 	const StoreQuery *query;
 	NameData	store;
 	Oid			schema;
 	Rights		rights;
+	bool		is_unforced;
 } PlanKey;
 
 typedef struct SavedPlan
 {
 	PlanKey		key;
-	const char *sql;
+	char	   *sql;
 	SPIPlanPtr	plan;			/* NULL until it is made */
-	Oid			tables[NUM_STORE_TABLES];	/* what it may name */
+	Oid			owner;			/* of the store */
+	Oid			tables[NUM_STORE_TABLES];	/* what its names must mean */
 	int			users;			/* calls that run it in this moment */
 } SavedPlan;
 
@@ -80,7 +95,7 @@ static post_parse_analyze_hook_type previous_analyze_hook = NULL;
 
 /*
  * Is a relation an ordinary table of an owner's, of one piece or, if that may
- * be, partitioned?
+ * be, partitioned?  One from which others inherit is neither.
  */
 bool
 is_table_of(Oid relation, Oid owner, bool may_be_partitioned)
@@ -95,6 +110,8 @@ is_table_of(Oid relation, Oid owner, bool may_be_partitioned)
 	result = class->relowner == owner &&
 		(class->relkind == RELKIND_RELATION ||
 		 (may_be_partitioned && class->relkind == RELKIND_PARTITIONED_TABLE));
+	if (class->relkind == RELKIND_RELATION && class->relhassubclass)
+		result = result && find_inheritance_children(relation, NoLock) == NIL;
 	ReleaseSysCache(tuple);
 	return result;
 }
@@ -128,6 +145,7 @@ load_store(Store *store, Oid schema)
 	store->owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	store->has_index =
+		is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true) &&
 		is_table_of(store->tables[TABLE_SESSION_IDLE], store->owner, false) &&
 		is_table_of(store->tables[TABLE_PENDING], store->owner, false);
 	store->rights = RIGHTS_OF_CALLER;
@@ -155,6 +173,27 @@ find_store(Store *store)
 	pfree(setting);
 }
 
+/*
+ * Is a relation that a query of ours names the one that the store had by that
+ * name?  It is locked by now, so that its name and owner stay.
+ *
+ * Several names could have changed places, so the OID alone doesn't tell.  With
+ * the owner's rights, it must still be a table of the owner's.
+ */
+static bool
+is_as_named(const SavedPlan *saved, Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+
+	for (int i = 0; name != NULL && i < NUM_STORE_TABLES; i++)
+		if (saved->tables[i] == relation)
+			return strcmp(name, table_names[i]) == 0 &&
+				get_rel_namespace(relation) == saved->key.schema &&
+				(saved->key.rights == RIGHTS_OF_CALLER ||
+				 is_table_of(relation, saved->owner, true));
+	return false;
+}
+
 static bool
 check_relations(Node *node, void *context)
 {
@@ -165,11 +204,9 @@ check_relations(Node *node, void *context)
 	if (IsA(node, RangeTblEntry))
 	{
 		RangeTblEntry *entry = (RangeTblEntry *) node;
-		bool		is_known = entry->rtekind != RTE_RELATION;
 
-		for (int i = 0; i < NUM_STORE_TABLES; i++)
-			is_known |= entry->relid == saved->tables[i];
-		if (!is_known)
+		if (entry->rtekind == RTE_RELATION &&
+			!is_as_named(saved, entry->relid))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("store \"%s\" has been replaced while it was in use",
@@ -236,8 +273,36 @@ create_plan_cache(void)
 					   HASH_ELEM | HASH_BLOBS);
 }
 
+static void
+forget_plan(SavedPlan *saved)
+{
+	if (saved->plan != NULL)
+		SPI_freeplan(saved->plan);
+	saved->plan = NULL;
+}
+
 /*
- * The place of a query's plan in the cache, which lasts as long as the backend.
+ * Make room in the cache: stores that come and go would fill it for good.
+ */
+static void
+forget_unused_plans(HTAB *plans)
+{
+	HASH_SEQ_STATUS status;
+	SavedPlan  *saved;
+
+	hash_seq_init(&status, plans);
+	while ((saved = hash_seq_search(&status)) != NULL)
+	{
+		if (saved->users > 0)
+			continue;
+		forget_plan(saved);
+		pfree(saved->sql);
+		(void) hash_search(plans, &saved->key, HASH_REMOVE, NULL);
+	}
+}
+
+/*
+ * The place of a query's plan in the cache, which lasts as long as it is used.
  *
  * A plan made with the owner's rights, whom no policy holds back then, is never
  * one for callers.  The server makes a saved plan anew when the tables under it
@@ -259,11 +324,14 @@ find_saved_plan(const Store *store, const StoreQuery *query)
 	namestrcpy(&key.store, NameStr(store->name));
 	key.schema = store->schema;
 	key.rights = store->rights;
+	key.is_unforced = InNoForceRLSOperation();
 	saved = hash_search(plans, &key, HASH_FIND, NULL);
 	if (saved == NULL)
 	{
 		char	   *sql = query_text(query, NameStr(store->name));
 
+		if (hash_get_num_entries(plans) >= MAX_SAVED_PLANS)
+			forget_unused_plans(plans);
 		sql = MemoryContextStrdup(TopMemoryContext, sql);
 		saved = hash_search(plans, &key, HASH_ENTER, &found);
 		saved->sql = sql;
@@ -272,7 +340,8 @@ find_saved_plan(const Store *store, const StoreQuery *query)
 	}
 
 	if (saved->plan != NULL &&
-		memcmp(saved->tables, store->tables, sizeof(saved->tables)) != 0)
+		(saved->owner != store->owner ||
+		 memcmp(saved->tables, store->tables, sizeof(saved->tables)) != 0))
 	{
 		/* The tables have been made anew under the same names. */
 		if (saved->users > 0)
@@ -281,8 +350,7 @@ find_saved_plan(const Store *store, const StoreQuery *query)
 					 errmsg("store \"%s\" has been replaced while it was in use",
 							NameStr(store->name)),
 					 errhint("Repeat the statement.")));
-		SPI_freeplan(saved->plan);
-		saved->plan = NULL;
+		forget_plan(saved);
 	}
 	return saved;
 }
@@ -296,6 +364,7 @@ prepare(SavedPlan *saved, const Store *store)
 
 	while (OidIsValid(query->parameters[nparameters]))
 		nparameters++;
+	saved->owner = store->owner;
 	memcpy(saved->tables, store->tables, sizeof(saved->tables));
 	plan = SPI_prepare_cursor(saved->sql, nparameters,
 							  unconstify(Oid *, &query->parameters[0]),
@@ -308,8 +377,10 @@ prepare(SavedPlan *saved, const Store *store)
 }
 
 static void
-execute(SPIPlanPtr plan, QueryMode mode, Datum *parameters)
+execute(SPIPlanPtr plan, const StoreQuery *query, Datum *parameters)
 {
+	QueryMode	mode = query->mode;
+	bool		has_rows = OidIsValid(query->columns[0].type);
 	Snapshot	snapshot = InvalidSnapshot;
 	Snapshot	crosscheck = InvalidSnapshot;
 	int			result;
@@ -322,10 +393,18 @@ execute(SPIPlanPtr plan, QueryMode mode, Datum *parameters)
 			crosscheck = GetTransactionSnapshot();
 	}
 	result = SPI_execute_snapshot(plan, parameters, NULL, snapshot, crosscheck,
-								  mode == QUERY_READS, true, 0);
+								  mode == QUERY_READS, true,
+								  has_rows ? MAX_ROWS_AT_ONCE + 1 : 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
+	if (has_rows && SPI_processed > MAX_ROWS_AT_ONCE)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a table of the store has many rows of one key"),
+				 errdetail("The query that found them is: %s",
+						   running_plan->sql),
+				 errhint("Give the store's tables the keys that ekran_create_store() makes.")));
 }
 
 static void
@@ -338,14 +417,12 @@ run_plan(SavedPlan *saved, const Store *store, Datum *parameters,
 	saved->users++;
 	PG_TRY();
 	{
-		QueryMode	mode = saved->key.query->mode;
-
 		if (saved->plan == NULL)
 			prepare(saved, store);
 		if (portal != NULL)
 			*portal = SPI_cursor_open(NULL, saved->plan, parameters, NULL, true);
 		else
-			execute(saved->plan, mode, parameters);
+			execute(saved->plan, saved->key.query, parameters);
 	}
 	PG_FINALLY();
 	{
@@ -373,16 +450,26 @@ start_query(const Store *store, const StoreQuery *query,
 /*
  * Check that a result has the columns that its query declares.
  *
- * The tables belong to their owner, who may have altered them.
+ * The tables belong to their owner, who may have altered them, or put a rule in a
+ * query's place, which leaves no result, or one of its own.
  */
 static void
 check_result_shape(const Store *store, const StoreQuery *query, TupleDesc result)
 {
-	for (int i = 0; i < result->natts; i++)
+	int			ncolumns = 0;
+
+	while (OidIsValid(query->columns[ncolumns].type))
+		ncolumns++;
+	if (result == NULL || result->natts != ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a rule has replaced what store \"%s\" is asked for",
+						NameStr(store->name)),
+				 errhint("Drop the rules on the store's tables.")));
+	for (int i = 0; i < ncolumns; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(result, i);
 
-		Assert(OidIsValid(query->columns[i].type));
 		if (column->atttypid != query->columns[i].type)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -417,7 +504,8 @@ begin_rows(Rows *rows, const Store *store, const StoreQuery *query,
 		start_query(store, query, parameters, NULL);
 		rows->tuples = SPI_tuptable;
 		rows->count = SPI_processed;
-		check_result_shape(store, query, rows->tuples->tupdesc);
+		check_result_shape(store, query,
+						   rows->tuples == NULL ? NULL : rows->tuples->tupdesc);
 	}
 }
 

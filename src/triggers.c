@@ -183,27 +183,30 @@ compare_ids(const void *a, const void *b)
 }
 
 /*
- * Lock sessions; refuse activities of those that don't exist.
+ * Lock sessions; refuse activities of those that don't exist.  The ids ascend.
  */
 static void
 check_sessions_exist(Relation activity, const Store *store,
 					 const int64 *ids, int count)
 {
-	int64	   *existing = palloc(Max(count, 1) * sizeof(int64));
-	int			nexisting = 0;
+	bool	   *exists = palloc0(count * sizeof(bool));
 	Rows		rows;
 
 	lock_existing_sessions(store, ids, count, &rows);
-	/* The ids are distinct; where the key is gone, sessions may not be. */
-	while (nexisting < count && next_row(&rows))
-		existing[nexisting++] = DatumGetInt64(rows.values[0]);
+	while (next_row(&rows))
+	{
+		int64		id = DatumGetInt64(rows.values[0]);
+		const int64 *found = bsearch(&id, ids, count, sizeof(int64),
+									 compare_ids);
+
+		if (found != NULL)
+			exists[found - ids] = true;
+	}
 	end_rows(&rows);
-	qsort(existing, nexisting, sizeof(int64), compare_ids);
 
 	for (int i = 0; i < count; i++)
 	{
-		if (bsearch(&ids[i], existing, nexisting, sizeof(int64),
-					compare_ids) != NULL)
+		if (exists[i])
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
@@ -214,7 +217,7 @@ check_sessions_exist(Relation activity, const Store *store,
 				 errhint("Insert the session before its activities."),
 				 errtable(activity)));
 	}
-	pfree(existing);
+	pfree(exists);
 }
 
 /*
