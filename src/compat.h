@@ -29,4 +29,11 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* From 19 on, who looks at an analyzed query leaves its jumble state alone. */
+#if PG_VERSION_NUM >= 190000
+#define JUMBLE_STATE const JumbleState
+#else
+#define JUMBLE_STATE JumbleState
+#endif
+
 #endif							/* EKRAN_COMPAT_H */

@@ -31,6 +31,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -227,7 +228,7 @@ check_relations(Node *node, void *context)
  * be the innermost one that runs, must be about its store's tables.
  */
 static void
-guard_names(ParseState *pstate, Query *query, JumbleState *jumble)
+guard_names(ParseState *pstate, Query *query, JUMBLE_STATE *jumble)
 {
 	if (previous_analyze_hook != NULL)
 		previous_analyze_hook(pstate, query, jumble);
