@@ -93,6 +93,18 @@ SELECT * FROM testing.compare('after late rows');
 SELECT ekran_refresh() > 0 AS folded;
 SELECT * FROM testing.compare('late rows folded');
 
+-- many statements: many ranges of a session, far from each other, and at its end
+DO $$
+BEGIN
+	FOR i IN 1..150 LOOP
+		INSERT INTO activity (session_id, activity_date)
+		SELECT session_id, testing.random_moment() FROM session ORDER BY random() LIMIT 2;
+	END LOOP;
+END $$;
+SELECT * FROM testing.compare('after many statements');
+SELECT ekran_refresh() > 0 AS folded;
+SELECT * FROM testing.compare('many statements folded');
+
 UPDATE activity SET activity_date = activity_date - interval '7 minutes' WHERE activity_id % 5 = 0;
 UPDATE activity SET session_id = (SELECT max(session_id) FROM session) WHERE activity_id % 13 = 0;
 UPDATE activity SET title = 'a new title';
@@ -216,6 +228,16 @@ SELECT * FROM ekran_check();
 SELECT session_id, idle_time FROM ekran_sessions();
 DELETE FROM activity WHERE session_id = 99;
 SELECT * FROM ekran_check();
+
+-- Two ranges pending at the end of a running session, of which the first ends at
+-- an activity of the second.
+INSERT INTO session (session_id, login_date) VALUES (5, testing.at('08:00'));
+INSERT INTO pending VALUES (5, testing.at('10:30'), testing.at('10:30')), (5, testing.at('12:00'), testing.at('12:00'));
+INSERT INTO activity (session_id, activity_date) VALUES (5, testing.at('10:30'));
+INSERT INTO activity (session_id, activity_date) VALUES (5, testing.at('12:00'));
+SELECT session_id, logout_date, idle_time FROM ekran_sessions() WHERE session_id = 5;
+SELECT * FROM ekran_check();
+DELETE FROM session WHERE session_id = 5;
 
 -- A store whose owner has dropped the index works without, and gets it back.
 DROP TABLE session_idle, pending;

@@ -386,8 +386,9 @@ become_store_owner(StoreBuild *build)
 }
 
 /*
- * Keep everybody from a store that is there while it is completed, in the order
- * in which writers go to its tables, so that none of them deadlocks with us.
+ * Keep everybody from a store that is there while it is completed.  Session goes
+ * first, as in a statement on sessions; a statement on activities that is under
+ * way goes the other way, and may deadlock with us.
  */
 static void
 lock_store(const StoreBuild *build)
@@ -410,7 +411,8 @@ lock_store(const StoreBuild *build)
  * its commands the schema's owner could put another one in its place, with tables
  * that run the owner's code when they are altered.  No lock on a schema keeps it
  * from that, but a lock on its row in the catalog does, of the kind that a key
- * referring to its name would take.
+ * referring to its name would take: on the newest version too, which a GRANT that
+ * is not committed yet may have made.
  */
 static void
 pin_schema(const StoreBuild *build, const char *name)
@@ -425,7 +427,7 @@ pin_schema(const StoreBuild *build, const char *name)
 	if (HeapTupleIsValid(schema))
 	{
 		result = heap_lock_tuple(namespaces, schema, GetCurrentCommandId(true),
-								 LockTupleKeyShare, LockWaitBlock, false,
+								 LockTupleKeyShare, LockWaitBlock, true,
 								 &buffer, &failure);
 		ReleaseBuffer(buffer);
 	}

@@ -279,6 +279,7 @@ typedef struct Region
 	GapList		gaps;
 } Region;
 
+extern bool are_gaps(const Gaps *gaps);
 extern bool read_gaps(const Datum *columns, const bool *nulls, Gaps *gaps);
 extern void write_gaps(const Gaps *gaps, Datum *starts, Datum *ends);
 extern bool equal_gaps(const Gaps *a, const Gaps *b);
@@ -293,7 +294,7 @@ extern void begin_region(Region *region);
 extern void add_region_activity(Region *region, TimestampTz moment,
 								TimestampTz range_start);
 extern void end_region(Region *region, TimestampTz range_end);
-extern bool mend_gaps(const Gaps *gaps, const Region *region, Gaps *mended);
+extern Gaps mend_gaps(const Gaps *gaps, const Region *region);
 extern void free_gaps(Gaps *gaps);
 
 /* gap_index.c: a session's exact gaps, from those stored and what is pending */

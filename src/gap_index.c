@@ -190,23 +190,24 @@ read_regions(const Store *store, RegionRequest *requests, int count)
 }
 
 /*
- * Put regions, in ascending order, in the place of what the gaps had there; false
- * if that can't be.  What the gaps pointed to stays as it is.
+ * Put regions, in ascending order, in the place of what the gaps had there.  What
+ * the gaps pointed to stays as it is.
+ *
+ * False where that makes no gaps, for the stored ones knew too little: something
+ * was written past the triggers.  Only the raw activities are to be trusted then.
  */
 bool
 mend_regions(Gaps *gaps, const RegionRequest *requests, int count)
 {
 	for (int i = 0; i < count; i++)
 	{
-		Gaps		mended;
+		Gaps		mended = mend_gaps(gaps, &requests[i].region);
 
-		if (!mend_gaps(gaps, &requests[i].region, &mended))
-			return false;
 		if (i > 0)
 			free_gaps(gaps);
 		*gaps = mended;
 	}
-	return true;
+	return are_gaps(gaps);
 }
 
 /*

@@ -43,7 +43,7 @@ array_moments(ArrayType *array, int *count)
  * Can these be the gaps of a session?  From end to end, ascending and apart, or
  * the searches below would not end well.
  */
-static bool
+bool
 are_gaps(const Gaps *gaps)
 {
 	if (gaps->count == 0 || gaps->start[0] != DT_NOBEGIN ||
@@ -251,15 +251,15 @@ end_region(Region *region, TimestampTz range_end)
  * lies in some range, whose region covers the gap; and no region takes out a
  * true gap, for it begins and ends at activities.
  *
- * False where the gaps knew too little, since something was written past the
- * triggers: a region then ends amid one of them, and takes it out.  Only the raw
- * activities are to be trusted then.
+ * In between, what is returned may be no gaps, for a region can end at an activity
+ * that only a later range tells of, amid the gap that it takes out.
  */
-bool
-mend_gaps(const Gaps *gaps, const Region *region, Gaps *mended)
+Gaps
+mend_gaps(const Gaps *gaps, const Region *region)
 {
 	GapList		list = {0};
 	int			i;
+	Gaps		mended;
 
 	for (i = 0; i < gaps->count && gaps->end[i] <= region->first; i++)
 		append_gap(&list, gaps->start[i], gaps->end[i]);
@@ -270,10 +270,10 @@ mend_gaps(const Gaps *gaps, const Region *region, Gaps *mended)
 	for (; i < gaps->count; i++)
 		append_gap(&list, gaps->start[i], gaps->end[i]);
 
-	mended->count = list.count;
-	mended->start = list.start;
-	mended->end = list.end;
-	return are_gaps(mended);
+	mended.count = list.count;
+	mended.start = list.start;
+	mended.end = list.end;
+	return mended;
 }
 
 /*
@@ -282,7 +282,10 @@ mend_gaps(const Gaps *gaps, const Region *region, Gaps *mended)
 void
 free_gaps(Gaps *gaps)
 {
-	pfree(unconstify(TimestampTz *, gaps->start));
-	pfree(unconstify(TimestampTz *, gaps->end));
+	if (gaps->start != NULL)
+	{
+		pfree(unconstify(TimestampTz *, gaps->start));
+		pfree(unconstify(TimestampTz *, gaps->end));
+	}
 	memset(gaps, 0, sizeof(*gaps));
 }

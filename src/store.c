@@ -405,7 +405,7 @@ execute(SPIPlanPtr plan, const StoreQuery *query, Datum *parameters)
 				 errmsg("a table of the store has many rows of one key"),
 				 errdetail("The query that found them is: %s",
 						   running_plan->sql),
-				 errhint("Give the store's tables the keys that ekran_create_store() makes.")));
+				 errhint("One row a key is what each table of a store has, by the keys that ekran_create_store() makes.")));
 }
 
 static void
