@@ -36,10 +36,10 @@ PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -Wall -Wextra
 
 PG_CONFIG ?= pg_config
-ifeq ($(shell $(PG_CONFIG) --pgxs 2>/dev/null),)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(PGXS),)
 $(error $(PG_CONFIG) does not run or has no PGXS: install the server's headers (postgresql-server-dev-NN), or give PG_CONFIG)
 endif
-PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # Every object sees the shared headers, and PGXS tracks none by default. The

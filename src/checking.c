@@ -64,21 +64,16 @@ report_difference(ReturnSetInfo *result, Datum session_id, bool is_null,
  * What is pending for a session; false if some of it tells no range.
  */
 static bool
-read_pending(const Store *store, int64 session_id, Ranges *ranges,
-			 bool *has_pending)
+read_pending(const Store *store, int64 session_id, Ranges *ranges)
 {
 	Datum		parameters[] = {Int64GetDatum(session_id)};
 	bool		is_sound = true;
 	Rows		rows;
 
 	memset(ranges, 0, sizeof(*ranges));
-	*has_pending = false;
 	begin_rows(&rows, store, &pending_to_check, parameters);
 	while (next_row(&rows))
-	{
-		*has_pending = true;
 		is_sound &= add_pending_range(ranges, rows.values, rows.nulls);
-	}
 	end_rows(&rows);
 	return is_sound;
 }
@@ -93,18 +88,15 @@ find_difference(const Store *store, const Rows *session)
 	int64		session_id = DatumGetInt64(session->values[0]);
 	bool		has_row = DatumGetBool(session->values[3]);
 	Ranges		pending;
-	bool		has_pending;
-	bool		is_pending_sound;
 	Gaps		stored;
 	Gaps		raw;
 
-	is_pending_sound = read_pending(store, session_id, &pending, &has_pending);
-	if (!is_pending_sound)
+	if (!read_pending(store, session_id, &pending))
 		return "row in pending does not hold a range";
 	if (!has_row)
 	{
 		/* What is pending will have the next refresh make the row. */
-		return has_pending ? NULL : "session has no row in session_idle";
+		return pending.count > 0 ? NULL : "session has no row in session_idle";
 	}
 	if (!read_gaps(session->values + 1, session->nulls + 1, &stored))
 		return "row in session_idle does not hold gaps";

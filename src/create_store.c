@@ -365,24 +365,15 @@ check_owner(const StoreBuild *build, const char *name, Oid relation)
  * are the owner's too, and what the owner has planted there runs as the owner,
  * in a restricted operation where the caller is somebody else.
  */
-static void
-become_store_owner(StoreBuild *build)
+static CallerRights
+become_store_owner(StoreBuild *build, Store *store)
 {
-	Store		existing;
-	Oid			user;
-	int			context;
-
-	GetUserIdAndSecContext(&user, &context);
-	build->owner = user;
-	if (load_store(&existing, build->schema))
-	{
-		require_owner_rights(&existing);
-		build->owner = existing.owner;
-	}
-	context |= SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS;
-	if (build->owner != user)
-		context |= SECURITY_RESTRICTED_OPERATION;
-	SetUserIdAndSecContext(build->owner, context);
+	if (load_store(store, build->schema))
+		require_owner_rights(store);
+	else
+		store->owner = GetUserId();
+	build->owner = store->owner;
+	return become_owner(store, OWNER_MAINTAINS);
 }
 
 /*
@@ -820,8 +811,8 @@ ekran_create_store(PG_FUNCTION_ARGS)
 {
 	Oid			function = fcinfo->flinfo->fn_oid;
 	int			guc_nest_level;
-	Oid			user;
-	int			security_context;
+	CallerRights caller;
+	Store		store;
 	StoreBuild	new_store = {0};
 	StoreBuild *build = &new_store;
 
@@ -839,9 +830,8 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	build->extension_schema = get_func_namespace(function);
 	build->extension =
 		quote_identifier(get_namespace_name(build->extension_schema));
-	GetUserIdAndSecContext(&user, &security_context);
 	ensure_schema(build, NameStr(*PG_GETARG_NAME(0)));
-	become_store_owner(build);
+	caller = become_store_owner(build, &store);
 	lock_store(build);
 	for (size_t i = 0; i < lengthof(store_tables); i++)
 		ensure_table(build, &store_tables[i]);
@@ -855,7 +845,7 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	if (build->is_index_stale)
 		rebuild_stale_index(build);
 
-	SetUserIdAndSecContext(user, security_context);
+	become_caller(&store, caller);
 	SPI_finish();
 	AtEOXact_GUC(false, guc_nest_level);
 	PG_RETURN_VOID();

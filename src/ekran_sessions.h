@@ -135,7 +135,7 @@ typedef struct StoreQuery
 	Oid			parameters[MAX_QUERY_PARAMETERS + 1];	/* up to InvalidOid */
 	QueryColumn columns[MAX_QUERY_COLUMNS + 1]; /* of the result; likewise */
 	QueryMode	mode;
-	int			plan_options;	/* PLAN_ONCE or PLAN_EACH_TIME */
+	int			plan_options;	/* of SPI_prepare_cursor(); see below */
 	int			batch;			/* rows fetched at a time; 0: all at once */
 } StoreQuery;
 

@@ -315,7 +315,6 @@ find_saved_plan(const Store *store, const StoreQuery *query)
 	static HTAB *plans = NULL;
 	PlanKey		key;
 	SavedPlan  *saved;
-	bool		found;
 
 	if (plans == NULL)
 		plans = create_plan_cache();
@@ -334,7 +333,7 @@ find_saved_plan(const Store *store, const StoreQuery *query)
 		if (hash_get_num_entries(plans) >= MAX_SAVED_PLANS)
 			forget_unused_plans(plans);
 		sql = MemoryContextStrdup(TopMemoryContext, sql);
-		saved = hash_search(plans, &key, HASH_ENTER, &found);
+		saved = hash_search(plans, &key, HASH_ENTER, NULL);
 		saved->sql = sql;
 		saved->plan = NULL;
 		saved->users = 0;
@@ -485,7 +484,8 @@ check_result_shape(const Store *store, const StoreQuery *query, TupleDesc result
 /*
  * Begin to read the result of a query, whose parameters are never null.
  *
- * Errors: 42804 if a column has another type than the query declares.
+ * Errors: 42804 if a column has another type than the query declares, 55000 if a
+ * rule has replaced the query, or a key has many rows.
  */
 void
 begin_rows(Rows *rows, const Store *store, const StoreQuery *query,
