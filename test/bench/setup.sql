@@ -1,21 +1,9 @@
--- What script/bench measures with, and on. Variables: sessions a page,
--- activities a session, sessions of the long history.
+-- The data that reading is measured on, and what it is measured with.
+-- Variables: sessions a page, activities a session, sessions of the long history.
 
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
-CREATE EXTENSION ekran_sessions;
-CREATE SCHEMA bench;
-
--- The names that sessions of every store refer to.
-CREATE FUNCTION bench.create_store(store name) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM ekran_create_store(store);
-	EXECUTE format('INSERT INTO %I.client SELECT md5(i::text)::uuid, ''PC '' || i FROM generate_series(0, 99) i', store);
-	EXECUTE format('INSERT INTO %I.app_user SELECT i, ''user '' || i FROM generate_series(0, 199) i', store);
-END
-$$;
 
 -- Sessions that begin within an hour, with activities up to a minute apart but
 -- for 15 gaps of 5 to 30 minutes a session. Running ones have no logout.
@@ -91,9 +79,6 @@ BEGIN
 	RETURN percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(times) t;
 END
 $$;
-
-CREATE TABLE bench.result (place serial, measure text, unit text, ours float8,
-	reference float8, reached text, is_rate boolean DEFAULT false);
 
 SELECT bench.create_store(s) FROM unnest(ARRAY['short', 'usual', 'long', 'running', 'history', 'recent']) s \g /dev/null
 SELECT bench.fill_store('short', :sessions, :activities / 10, false) \g /dev/null
