@@ -3,17 +3,23 @@ OBJS = \
 	src/arguments.o \
 	src/checking.o \
 	src/create_store.o \
+	src/derived.o \
+	src/derived_table.o \
 	src/estimates.o \
 	src/folding.o \
 	src/formatting.o \
 	src/functions.o \
 	src/gap_index.o \
 	src/gaps.o \
+	src/maintain.o \
 	src/module.o \
 	src/names.o \
 	src/reading.o \
+	src/references.o \
 	src/retention.o \
 	src/rights.o \
+	src/statements.o \
+	src/status.o \
 	src/store.o \
 	src/transition.o \
 	src/triggers.o \

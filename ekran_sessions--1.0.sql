@@ -29,23 +29,23 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_create_store(name) IS
-'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 22004 for a null schema, 42939 for a reserved one.';
+'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 25001 for a store that is there outside of READ COMMITTED, 55P03 where others use a store that the transaction has written to, 55006 while a statement on activities is in progress, 22004 for a null schema, 42939 for a reserved one.';
 
-CREATE FUNCTION ekran_activity_trigger()
+CREATE FUNCTION ekran_activity_changed()
 RETURNS trigger
 AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
-COMMENT ON FUNCTION ekran_activity_trigger() IS
-'Trigger function of a store''s table activity: refuses activities of unknown sessions (23503) and keeps the idle-gap index. Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where table session is missing or has another owner.';
+COMMENT ON FUNCTION ekran_activity_changed() IS
+'Trigger function of a store''s table activity, with the generation of the idle-gap index as its argument: notes what statements write, and refuses activities of unknown sessions (23503). Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where the store is broken, table session is missing or has another owner, or a partition is written to directly.';
 
-CREATE FUNCTION ekran_session_trigger()
+CREATE FUNCTION ekran_session_changed()
 RETURNS trigger
 AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
-COMMENT ON FUNCTION ekran_session_trigger() IS
-'Trigger function of a store''s table session: deletes the activities of deleted sessions, refuses a new session_id (23503) or TRUNCATE (0A000) that would leave activities behind, and keeps the idle-gap index. Errors otherwise: as ekran_activity_trigger(), of table activity.';
+COMMENT ON FUNCTION ekran_session_changed() IS
+'Trigger function of a store''s table session: deletes the activities of deleted sessions, refuses a new session_id (23503) or TRUNCATE (0A000) that would leave activities behind. Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where table activity is missing or has another owner.';
 
 --
 -- Sessions in a window
@@ -137,13 +137,30 @@ COMMENT ON FUNCTION ekran_sessions_json(timestamp with time zone, timestamp with
 -- Keeping the idle-gap index
 --
 
+CREATE PROCEDURE ekran_maintain()
+AS 'MODULE_PATHNAME'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE ekran_maintain() IS
+'Folds what is pending into the idle-gap index, or makes the index anew where it can not be trusted, committing every stretch of sessions; tells every few seconds how far it is. For cron; may be cancelled and called again. Does nothing while another call is at it. Errors: 2D000 in a transaction block, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one, 25001 where READ COMMITTED is not the default.';
+
 CREATE FUNCTION ekran_refresh()
 RETURNS bigint
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_refresh() IS
-'Folds what is pending into the idle-gap index, and returns the number of sessions folded: what is returned by others stays the same, and gets faster. Skips what others are folding; folds nothing, with a warning, outside of READ COMMITTED. Errors: 42501 without the rights of the store''s owner, 42P01 for a store without an index.';
+'Folds what is pending into the idle-gap index, and returns the number of sessions folded: what is returned by others stays the same, and gets faster. Skips what others are folding; folds nothing, with a warning, outside of READ COMMITTED, while a statement on activities is in progress, and in a store that is raw. Errors: 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one.';
+
+CREATE FUNCTION ekran_status(OUT store name, OUT state text, OUT reason text,
+	OUT answered_by text, OUT indexed_sessions bigint, OUT pending_rows bigint,
+	OUT pending_sessions bigint, OUT derived_bytes bigint, OUT activity_bytes bigint)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION ekran_status() IS
+'Returns how the store is: state ok, raw (read from activity until ekran_maintain() has made the index anew) or broken (to be completed by ekran_create_store()); what answers the caller, index or activity, and the reason where it is not the index; sessions with a row in the index, rows and sessions pending (null without SELECT on the table); sizes in bytes with indexes. Errors: 42P01 without a store.';
 
 CREATE FUNCTION ekran_check(OUT session_id bigint, OUT difference text)
 RETURNS SETOF record
@@ -151,7 +168,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_check() IS
-'Recomputes the idle-gap index from the activities, and returns a row for every session where they differ, and for every session_id that has activities but no session; none when all is right. Errors: as ekran_refresh().';
+'Recomputes the idle-gap index from the activities, and returns a row for every session where they differ, and for every session_id that has activities but no session; none when all is right. Of an index that is not in use, a notice says so. Errors: 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one or while a statement on activities is in progress.';
 
 CREATE FUNCTION ekran_rebuild()
 RETURNS bigint
@@ -159,7 +176,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_rebuild() IS
-'Makes the idle-gap index anew from the activities, and returns the number of sessions. Errors: as ekran_refresh(), and 25001 outside of READ COMMITTED.';
+'Makes the idle-gap index anew from the activities in one transaction, and returns the number of sessions that have activities. Waits for those who fold. Errors: as ekran_check(), and 25001 outside of READ COMMITTED.';
 
 --
 -- Retention

@@ -15,7 +15,7 @@ SELECT session_id, idle_time FROM ekran_sessions();
 -- above, ekran_check() tells, and the next fold sets it right.
 ALTER TABLE session_idle ALTER gap_start DROP NOT NULL, ALTER gap_end DROP NOT NULL;
 CREATE FUNCTION testing.damage(gap_start text, gap_end text,
-	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint, OUT read_after interval[])
+	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('UPDATE session_idle SET gap_start = %L, gap_end = %L', gap_start, gap_end);
@@ -24,7 +24,6 @@ BEGIN
 	INSERT INTO pending SELECT session_id, '2024-01-01 08:10', '2024-01-01 08:10' FROM session;
 	folded := ekran_refresh();
 	SELECT count(*) INTO left_over FROM ekran_check();
-	read_after := ARRAY(SELECT idle_time FROM ekran_sessions());
 END
 $$;
 SELECT a AS gap_start, b AS gap_end, d.* FROM (VALUES (NULL, '{infinity}'), ('{-infinity}', NULL), (NULL, NULL),
@@ -39,7 +38,7 @@ SELECT a AS gap_start, b AS gap_end, d.* FROM (VALUES (NULL, '{infinity}'), ('{-
 CREATE ROLE regress_ekran_agent;
 GRANT USAGE ON SCHEMA loose TO regress_ekran_agent;
 GRANT INSERT ON activity TO regress_ekran_agent;
-UPDATE session_idle SET gap_start = NULL;
+UPDATE session_idle SET gap_start = NULL WHERE session_id IS NOT NULL;
 SET ROLE regress_ekran_agent;
 DO $$
 BEGIN
@@ -48,35 +47,37 @@ BEGIN
 	END LOOP;
 END $$;
 RESET ROLE;
-SELECT session_id, gap_start FROM session_idle ORDER BY 1;
+SELECT session_id, gap_start FROM session_idle WHERE session_id IS NOT NULL ORDER BY 1;
 SELECT session_id, idle_time FROM ekran_sessions();
 
 -- Rows of pending that tell no range.
-ALTER TABLE pending ALTER session_id DROP NOT NULL, ALTER first_moment DROP NOT NULL, ALTER last_moment DROP NOT NULL;
+ALTER TABLE pending ALTER first_moment DROP NOT NULL, ALTER last_moment DROP NOT NULL;
 CREATE FUNCTION testing.pend(session bigint, first_moment text, last_moment text,
-	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint, OUT read_after interval[])
+	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM ekran_rebuild();
-	DELETE FROM pending;
-	UPDATE session_idle SET gap_start = '{-infinity}', gap_end = '{infinity}';
+	DELETE FROM pending WHERE session_id IS NOT NULL;
+	UPDATE session_idle SET gap_start = '{-infinity}', gap_end = '{infinity}' WHERE session_id IS NOT NULL;
 	INSERT INTO pending VALUES (1, '2024-01-01', '2024-01-01'), (2, '-infinity', 'infinity'), (1, '2024-01-01 08:30', '2024-01-01 08:40');
 	EXECUTE format('INSERT INTO pending VALUES (%L, %L, %L)', session, first_moment, last_moment);
 	read := ARRAY(SELECT idle_time FROM ekran_sessions());
 	told := ARRAY(SELECT DISTINCT difference FROM ekran_check());
 	folded := ekran_refresh();
 	SELECT count(*) INTO left_over FROM ekran_check();
-	read_after := ARRAY(SELECT idle_time FROM ekran_sessions());
 END
 $$;
-SELECT a AS first_moment, b AS last_moment, p.* FROM (VALUES (NULL, NULL), (NULL, 'infinity'), ('-infinity', NULL),
-	('infinity', '-infinity'), ('2024-01-01 09:00+00', '2024-01-01 08:00+00')) v (a, b), LATERAL testing.pend(1, a, b) p;
-SELECT ekran_rebuild();
+-- what a transaction that has folded reads, it reads from activity: hence two of them
+SELECT format('SELECT p.* FROM testing.pend(1, %L, %L) p', a, b), 'SELECT array_agg(idle_time) AS read_after FROM ekran_sessions()'
+FROM (VALUES (NULL, NULL), (NULL, 'infinity'), ('-infinity', NULL),
+	('infinity', '-infinity'), ('2024-01-01 09:00+00', '2024-01-01 08:00+00')) v (a, b) \gexec
+-- a second row without a session: the index is not believed until it is made anew
 INSERT INTO pending VALUES (NULL, '-infinity', 'infinity');
 SELECT session_id, idle_time FROM ekran_sessions();
+SELECT state, reason FROM ekran_status();
 SELECT * FROM ekran_check();
 SELECT ekran_refresh();
-DELETE FROM pending;
+SELECT ekran_rebuild();
+SELECT state, reason FROM ekran_status();
 
 -- Activities without a date or a session are nobody's.
 ALTER TABLE activity DROP CONSTRAINT activity_pkey;
@@ -119,8 +120,9 @@ SELECT count(*) FROM ekran_check();
 INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:30');
 INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:40'), (2, '2024-01-01 09:40');
 -- rows of the index without a key: one serves, and a flood of them is an error
-ALTER TABLE session_idle DROP CONSTRAINT session_idle_pkey;
-INSERT INTO session_idle SELECT * FROM session_idle;
+ALTER TABLE session_idle DROP CONSTRAINT session_idle_session_id_key;
+CREATE INDEX ON session_idle (session_id);
+INSERT INTO session_idle SELECT * FROM session_idle WHERE session_id IS NOT NULL;
 SELECT session_id, idle_time FROM ekran_sessions();
 SELECT ekran_refresh() >= 0 AS refreshed;
 INSERT INTO session_idle SELECT 2, '{-infinity}', '{infinity}' FROM generate_series(1, 2000);

@@ -102,22 +102,22 @@ COMMIT;
 SELECT count(*) FROM activity;
 
 -- The trigger functions are for the triggers of a store, after statements.
-SELECT * FROM testing.failure('SELECT ekran_activity_trigger()') \gx
+SELECT * FROM testing.failure('SELECT ekran_activity_changed()') \gx
 CREATE TABLE foreign_table (session_id bigint);
-CREATE TRIGGER t AFTER INSERT ON foreign_table REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_trigger();
+CREATE TRIGGER t AFTER INSERT ON foreign_table REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed();
 SELECT * FROM testing.failure('INSERT INTO foreign_table VALUES (1)') \gx
-CREATE TRIGGER t AFTER INSERT ON session FOR EACH ROW EXECUTE FUNCTION ekran_session_trigger();
+CREATE TRIGGER t AFTER INSERT ON session FOR EACH ROW EXECUTE FUNCTION ekran_session_changed();
 SELECT code, message FROM testing.failure($$INSERT INTO session (session_id, login_date) VALUES (2, '2024-01-01')$$);
 DROP TRIGGER t ON session;
-CREATE TRIGGER t AFTER INSERT ON session FOR EACH STATEMENT EXECUTE FUNCTION ekran_session_trigger();
+CREATE TRIGGER t AFTER INSERT ON session FOR EACH STATEMENT EXECUTE FUNCTION ekran_session_changed();
 SELECT code, message FROM testing.failure($$INSERT INTO session (session_id, login_date) VALUES (2, '2024-01-01')$$);
 DROP TRIGGER t ON session;
-CREATE TRIGGER t BEFORE DELETE ON activity FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_trigger();
+CREATE TRIGGER t BEFORE DELETE ON activity FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed();
 SELECT code, message FROM testing.failure('DELETE FROM activity');
 DROP TRIGGER t ON activity;
 CREATE SCHEMA lone;
 CREATE TABLE lone.activity (session_id text);
-CREATE TRIGGER t AFTER INSERT ON lone.activity REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_trigger();
+CREATE TRIGGER t AFTER INSERT ON lone.activity REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed();
 SELECT * FROM testing.failure('INSERT INTO lone.activity VALUES (1)') \gx
 CREATE VIEW lone.session AS SELECT 1 AS session_id;
 SELECT code, message FROM testing.failure('INSERT INTO lone.activity VALUES (1)');
@@ -164,7 +164,7 @@ INSERT INTO moved.activity (session_id, activity_date) VALUES (1, '2024-01-01');
 SELECT code, message FROM testing.failure('UPDATE moved.session SET session_id = 2');
 DELETE FROM moved.activity;
 UPDATE moved.session SET session_id = 2;
-SELECT (SELECT count(*) FROM moved.session) AS sessions, (SELECT count(*) FROM moved.session_idle) AS rows_of_the_index;
+SELECT (SELECT count(*) FROM moved.session) AS sessions, (SELECT count(session_id) FROM moved.session_idle) AS rows_of_the_index;
 SELECT * FROM ekran_check();
 RESET search_path;
 DROP SCHEMA moved, integrity CASCADE;

@@ -2,11 +2,24 @@
 \set ECHO none
 \i test/helpers.sql
 \set ECHO all
+-- What \d says of a table, but for the generation that its triggers hold.
+CREATE FUNCTION testing.described(relation regclass) RETURNS SETOF text LANGUAGE sql AS $$
+	(SELECT format('%s %s%s%s', attname, format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN ' NOT NULL' END,
+		(SELECT ' DEFAULT ' || pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum))
+	FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum)
+	UNION ALL (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = relation AND contype NOT IN ('n', 't') ORDER BY conname)
+	UNION ALL (SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = relation ORDER BY 1)
+	UNION ALL (SELECT regexp_replace(pg_get_triggerdef(oid), '''1-[0-9a-f]{32}''', 'GENERATION')
+	FROM pg_trigger WHERE tgrelid = relation AND NOT tgisinternal ORDER BY tgname)
+	UNION ALL (SELECT format('replica identity %s, %s', relreplident, reloptions) FROM pg_class WHERE oid = relation AND relreplident <> 'd')
+$$;
 SELECT ekran_create_store();
 \d ekran.client
 \d ekran.app_user
 \d ekran.session
-\d ekran.activity
+SELECT * FROM testing.described('ekran.activity');
+SELECT * FROM testing.described('ekran.session_idle');
+SELECT * FROM testing.described('ekran.pending');
 -- Every object has a comment.
 SELECT c.relname, c.relkind, obj_description(c.oid, 'pg_class') IS NOT NULL AS has_comment,
 	(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
@@ -55,7 +68,7 @@ DROP TRIGGER ekran_delete ON ekran.session;
 DROP TABLE ekran.client;
 COMMENT ON COLUMN ekran.session.login_date IS NULL;
 SELECT ekran_create_store('ekran');
-\d ekran.activity
+SELECT * FROM testing.described('ekran.activity');
 \d ekran.session
 SELECT count(*) FROM ekran.client;
 SELECT count(*) FROM ekran.activity;
@@ -207,4 +220,4 @@ DROP SCHEMA second CASCADE;
 DROP SCHEMA ekran CASCADE;
 DROP SCHEMA tools;
 DROP TABLE testing.before;
-DROP FUNCTION testing.in_the_way;
+DROP FUNCTION testing.in_the_way, testing.described;

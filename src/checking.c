@@ -14,16 +14,18 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ekran_check);
 
+/* Those that are there, and those that the index has a row for. */
 static const StoreQuery sessions_to_check = {
-	.sql = "SELECT s.session_id, i.gap_start, i.gap_end,"
+	.sql = "SELECT COALESCE(s.session_id, i.session_id), i.gap_start, i.gap_end,"
 	" i.session_id IS NOT NULL"
-	" FROM @store@.session s LEFT JOIN @store@.session_idle i"
+	" FROM @store@.session s FULL JOIN @store@.session_idle i"
 	"   ON i.session_id OPERATOR(pg_catalog.=) s.session_id"
-	" ORDER BY s.session_id",
+	" WHERE COALESCE(s.session_id, i.session_id) IS NOT NULL",
 	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 100
@@ -94,11 +96,8 @@ find_difference(const Store *store, const Rows *session)
 	if (!read_pending(store, session_id, &pending))
 		return "row in pending does not hold a range";
 	if (!has_row)
-	{
-		/* What is pending will have the next refresh make the row. */
-		return pending.count > 0 ? NULL : "session has no row in session_idle";
-	}
-	if (!read_gaps(session->values + 1, session->nulls + 1, &stored))
+		stored = no_activity_gaps();
+	else if (!read_gaps(session->values + 1, session->nulls + 1, &stored))
 		return "row in session_idle does not hold gaps";
 
 	if (!exact_gaps(store, session_id, &stored, &pending))
@@ -155,12 +154,38 @@ check_orphans(const Store *store, ReturnSetInfo *result)
 }
 
 /*
+ * Is there an index to be checked, that answers?  A store that is raw is read from
+ * its activities.
+ *
+ * Errors: 55000 if the store is broken, or can't be judged in this place.
+ */
+static bool
+is_index_to_check(const Store *store)
+{
+	DerivedStatus status = derived_status(store, GetActiveSnapshot());
+
+	if (status.state == DERIVED_BROKEN)
+		refuse_broken(store, status.reason);
+	if (is_statement_in_progress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot check while a statement on activities is in progress"),
+				 errhint("Call ekran_check() as a statement of its own.")));
+	if (status.state == DERIVED_RAW)
+		ereport(NOTICE,
+				(errmsg("the idle-gap index of store \"%s\" is not in use: %s",
+						NameStr(store->name), status.reason),
+				 errhint("CALL ekran_maintain() makes it anew.")));
+	return status.state == DERIVED_OK;
+}
+
+/*
  * ekran_check() returns table (session_id bigint, difference text)
  *
  * Recompute the index from the raw activities; a row for each session where
- * what is returned by the index would differ, or that the index doesn't know,
- * and for each that has activities but is not there.  Reads every activity.
- * Errors: those of begin_maintenance() and require_index().
+ * what is returned by the index would differ, and for each that has activities but
+ * is not there.  Reads every activity.  Errors: those of begin_maintenance(); 55000
+ * if the store is broken, or while a statement on activities is in progress.
  */
 Datum
 ekran_check(PG_FUNCTION_ARGS)
@@ -171,10 +196,13 @@ ekran_check(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	caller = begin_maintenance(&store);
-	require_index(&store);
 	SPI_connect();
-	check_sessions(&store, result);
+	/* The caller's may be from before a fold of this transaction's. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (is_index_to_check(&store))
+		check_sessions(&store, result);
 	check_orphans(&store, result);
+	PopActiveSnapshot();
 	SPI_finish();
 	become_caller(&store, caller);
 	return (Datum) 0;

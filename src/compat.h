@@ -29,6 +29,24 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* From 16 on, an update may concern indexes that only summarize. */
+#if PG_VERSION_NUM >= 160000
+#define UPDATE_CONCERNS(updated, info) \
+	((updated) != TU_Summarizing || (info)->ii_Summarizing)
+#else
+typedef bool TU_UpdateIndexes;
+#define TU_None false
+#define TU_All true
+#define UPDATE_CONCERNS(updated, info) (updated)
+#endif
+
+/* From 17 on, an index may keep something from one insertion to the next. */
+#if PG_VERSION_NUM >= 170000
+#define INDEX_INSERT_CLEANUP(index, info) index_insert_cleanup(index, info)
+#else
+#define INDEX_INSERT_CLEANUP(index, info) ((void) (info))
+#endif
+
 /* From 19 on, who looks at an analyzed query leaves its jumble state alone. */
 #if PG_VERSION_NUM >= 190000
 #define JUMBLE_STATE const JumbleState

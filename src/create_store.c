@@ -41,6 +41,7 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -80,13 +81,11 @@ typedef struct PartDefinition
 
 typedef struct TriggerDefinition
 {
-	const char *table;
 	const char *name;
 	int16		type;			/* as in pg_trigger.tgtype */
 	const char *event;
 	bool		has_old_rows;	/* a transition table? */
 	bool		has_new_rows;
-	const char *function;
 	const char *comment;
 } TriggerDefinition;
 
@@ -131,20 +130,22 @@ static const TableDefinition store_tables[] = {
 		false
 	},
 	{
-		"session_idle", "The idle-gap index, kept by triggers: for each session, the stretches of more than a minute without activity. Derived from activity.",
+		"session_idle", "The idle-gap index, kept by triggers: for each session with activity, the stretches of more than a minute without. Derived from activity; written by folds alone.",
 		{
-			{"session_id", INT8OID, true, "The session."},
+			{"session_id", INT8OID, false, "The session; null in the one row that holds the generation."},
 			{"gap_start", TIMESTAMPTZARRAYOID, true, "The activities that the gaps begin at, ascending; the first is -infinity."},
 			{"gap_end", TIMESTAMPTZARRAYOID, true, "The activities that they end at; the last is infinity."},
+			{"generation", TEXTOID, false, "The generation of the index, in one row: as long as it equals the argument of activity's triggers, the index is trusted."},
 		},
 		true
 	},
 	{
 		"pending", "Where session_idle may not be up to date: read from activity until ekran_refresh() folds it in. Writers only append.",
 		{
-			{"session_id", INT8OID, true, "The session."},
+			{"session_id", INT8OID, false, "The session; null in the one row that holds the generation."},
 			{"first_moment", TIMESTAMPTZOID, true, "The first moment that may have changed."},
 			{"last_moment", TIMESTAMPTZOID, true, "The last one."},
+			{"generation", TEXTOID, false, "As in session_idle. A second such row says that activity was truncated."},
 		},
 		true
 	},
@@ -176,7 +177,7 @@ static const PartDefinition store_constraints[] = {
 	{"activity", "activity_activity_date_finite",
 		"CHECK (isfinite(activity_date))",
 	"An activity is a moment in time."},
-	{"session_idle", "session_idle_pkey", "PRIMARY KEY (session_id)",
+	{"session_idle", "session_idle_session_id_key", "UNIQUE (session_id)",
 	"Finds a session's gaps."},
 };
 
@@ -192,30 +193,16 @@ static const PartDefinition store_indexes[] = {
 	"Finds what is pending for a session."},
 };
 
-static const TriggerDefinition store_triggers[] = {
-	{"activity", "ekran_insert", TRIGGER_TYPE_INSERT, "INSERT",
-		false, true, "ekran_activity_trigger",
-	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
-	{"activity", "ekran_update", TRIGGER_TYPE_UPDATE, "UPDATE",
-		true, true, "ekran_activity_trigger",
-	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
-	{"activity", "ekran_delete", TRIGGER_TYPE_DELETE, "DELETE",
-		true, false, "ekran_activity_trigger",
-	"Keeps the idle-gap index."},
-	{"activity", "ekran_truncate", TRIGGER_TYPE_TRUNCATE, "TRUNCATE",
-		false, false, "ekran_activity_trigger",
-	"Keeps the idle-gap index."},
-	{"session", "ekran_insert", TRIGGER_TYPE_INSERT, "INSERT",
-		false, true, "ekran_session_trigger",
-	"Gives new sessions their row of the idle-gap index."},
-	{"session", "ekran_update", TRIGGER_TYPE_UPDATE, "UPDATE",
-		true, true, "ekran_session_trigger",
+/* Those of activity are in derived.c, for the index stands and falls with them. */
+static const TriggerDefinition session_triggers[] = {
+	{"ekran_update", TRIGGER_TYPE_UPDATE, "AFTER UPDATE",
+		true, true,
 	"Refuses a new session_id where activities refer to the old one (23503)."},
-	{"session", "ekran_delete", TRIGGER_TYPE_DELETE, "DELETE",
-		true, false, "ekran_session_trigger",
+	{"ekran_delete", TRIGGER_TYPE_DELETE, "AFTER DELETE",
+		true, false,
 	"Deletes the activities of deleted sessions."},
-	{"session", "ekran_truncate", TRIGGER_TYPE_TRUNCATE, "TRUNCATE",
-		false, false, "ekran_session_trigger",
+	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE, "AFTER TRUNCATE",
+		false, false,
 	"Refuses to truncate sessions whose activities stay (0A000)."},
 };
 
@@ -227,6 +214,8 @@ typedef struct StoreBuild
 	Oid			owner;
 	const char *extension;		/* the schema of the extension's functions */
 	Oid			extension_schema;
+	bool		is_survey;		/* only look what is missing? */
+	LOCKMODE	lock;			/* that what is missing takes */
 	bool		is_index_stale; /* was a part of its upkeep missing? */
 } StoreBuild;
 
@@ -290,11 +279,23 @@ is_found(const char *format,...)
 	return SPI_processed > 0;
 }
 
+/*
+ * Note that something is missing, and the lock on the store's tables that it takes
+ * to add it; is it to be added now?
+ */
+static bool
+must_add(StoreBuild *build, LOCKMODE lock)
+{
+	build->lock = Max(build->lock, lock);
+	return !build->is_survey;
+}
+
 static void
-ensure_comment(Oid object, Oid catalog, int column, const char *kind,
+ensure_comment(StoreBuild *build, Oid object, Oid catalog, int column, const char *kind,
 			   const char *identity, const char *comment)
 {
-	if (GetComment(object, catalog, column) == NULL)
+	if (GetComment(object, catalog, column) == NULL &&
+		must_add(build, ShareUpdateExclusiveLock))
 		run("COMMENT ON %s %s IS %s", kind, identity,
 			quote_literal_cstr(comment));
 }
@@ -313,14 +314,16 @@ table_oid(const StoreBuild *build, const char *table)
 
 /*
  * The relation of a name, if there is one, which nobody can drop, rename or give
- * to another role until the transaction ends.
+ * to another role until the transaction ends; a survey locks nothing.
  */
 static Oid
 locked_oid(const StoreBuild *build, const char *name)
 {
-	RangeVar   *relation = makeRangeVar(get_namespace_name(build->schema),
-										pstrdup(name), -1);
+	RangeVar   *relation;
 
+	if (build->is_survey)
+		return table_oid(build, name);
+	relation = makeRangeVar(get_namespace_name(build->schema), pstrdup(name), -1);
 	return RangeVarGetRelid(relation, AccessShareLock, true);
 }
 
@@ -377,25 +380,6 @@ become_store_owner(StoreBuild *build, Store *store)
 }
 
 /*
- * Keep everybody from a store that is there while it is completed.  Session goes
- * first, as in a statement on sessions; a statement on activities that is under
- * way goes the other way, and may deadlock with us.
- */
-static void
-lock_store(const StoreBuild *build)
-{
-	static const char *const tables[] = {"session", "activity"};
-
-	for (size_t i = 0; i < lengthof(tables); i++)
-	{
-		Oid			table = locked_oid(build, tables[i]);
-
-		if (is_table_of(table, build->owner, true))
-			LockRelationOid(table, AccessExclusiveLock);
-	}
-}
-
-/*
  * Keep the schema from being renamed until the transaction ends.
  *
  * DDL has no other way than to look names up again and again, and between two of
@@ -447,7 +431,7 @@ ensure_schema(StoreBuild *build, const char *name)
 	build->schema = get_namespace_oid(name, false);
 	CommandCounterIncrement();
 	pin_schema(build, name);
-	ensure_comment(build->schema, NamespaceRelationId, 0, "SCHEMA",
+	ensure_comment(build, build->schema, NamespaceRelationId, 0, "SCHEMA",
 				   build->name,
 				   "Store of the extension ekran_sessions: sessions of monitored users and what happened in them.");
 }
@@ -466,6 +450,53 @@ create_table(const StoreBuild *build, const TableDefinition *table)
 						 column->name, format_type_be_qualified(column->type),
 						 column->not_null ? " NOT NULL" : "");
 	run("CREATE TABLE %s.%s (%s)", build->name, table->name, columns.data);
+}
+
+/*
+ * Derived tables are replicated row by row without a key, and never shortened, for
+ * that would take a lock that cancels readers on standbys.
+ */
+static void
+ensure_derived_settings(StoreBuild *build, const TableDefinition *table,
+						Oid relation)
+{
+	char	   *identity = table_identity(build, table->name);
+
+	if (!is_found("SELECT FROM pg_catalog.pg_class"
+				  " WHERE oid = %u AND relreplident = 'f'", relation) &&
+		must_add(build, AccessExclusiveLock))
+		run("ALTER TABLE %s REPLICA IDENTITY FULL", identity);
+	if (!is_found("SELECT FROM pg_catalog.pg_class"
+				  " WHERE oid = %u AND 'vacuum_truncate=false' = ANY (reloptions)",
+				  relation) &&
+		must_add(build, ShareUpdateExclusiveLock))
+		run("ALTER TABLE %s SET (vacuum_truncate = false)", identity);
+	if (!is_found("SELECT FROM pg_catalog.pg_class"
+				  " WHERE oid = %u AND relpersistence = 'p'", relation) &&
+		must_add(build, AccessExclusiveLock))
+	{
+		run("ALTER TABLE %s SET LOGGED", identity);
+		build->is_index_stale = true;
+	}
+}
+
+/*
+ * Check a derived table, to which we write directly: it is as we make it or of no use.
+ */
+static void
+check_derived_table(const StoreBuild *build, const TableDefinition *table,
+					Oid relation)
+{
+	StoreTable	which = strcmp(table->name, "pending") == 0 ?
+		TABLE_PENDING : TABLE_SESSION_IDLE;
+	Relation	derived = table_open(relation, AccessShareLock);
+	Store		store = {.schema = build->schema,.owner = build->owner};
+	const char *fault = derived_table_fault(derived, &store, which);
+
+	table_close(derived, AccessShareLock);
+	/* That one is mended. */
+	if (fault != NULL && get_rel_persistence(relation) == RELPERSISTENCE_PERMANENT)
+		refuse_other_shape(build, table->name, fault);
 }
 
 /*
@@ -503,39 +534,49 @@ check_columns(const StoreBuild *build, const TableDefinition *table, Oid relatio
 }
 
 static void
+check_table(const StoreBuild *build, const TableDefinition *table, Oid relation)
+{
+	char		kind = get_rel_relkind(relation);
+
+	if (kind != RELKIND_RELATION &&
+		(kind != RELKIND_PARTITIONED_TABLE || table->is_derived))
+		refuse_other_shape(build, table->name,
+						   table->is_derived ? "it is not a table of one piece" : "it is not a table");
+	if (kind == RELKIND_RELATION &&
+		is_found("SELECT FROM pg_catalog.pg_inherits WHERE inhparent = %u",
+				 relation))
+		refuse_other_shape(build, table->name, "tables inherit from it");
+	check_owner(build, table->name, relation);
+	check_columns(build, table, relation);
+	if (table->is_derived)
+		check_derived_table(build, table, relation);
+}
+
+static void
 ensure_table(StoreBuild *build, const TableDefinition *table)
 {
 	Oid			relation = locked_oid(build, table->name);
 	char	   *identity = table_identity(build, table->name);
 
-	if (!OidIsValid(relation))
-	{
-		create_table(build, table);
-		relation = table_oid(build, table->name);
-		build->is_index_stale |= table->is_derived;
-	}
+	if (OidIsValid(relation))
+		check_table(build, table, relation);
 	else
 	{
-		char		kind = get_rel_relkind(relation);
-
-		if (kind != RELKIND_RELATION &&
-			(kind != RELKIND_PARTITIONED_TABLE || table->is_derived))
-			refuse_other_shape(build, table->name,
-							   table->is_derived ? "it is not a table of one piece" : "it is not a table");
-		if (kind == RELKIND_RELATION &&
-			is_found("SELECT FROM pg_catalog.pg_inherits WHERE inhparent = %u",
-					 relation))
-			refuse_other_shape(build, table->name, "tables inherit from it");
-		check_owner(build, table->name, relation);
-		check_columns(build, table, relation);
+		build->is_index_stale |= table->is_derived;
+		if (!must_add(build, ShareRowExclusiveLock))
+			return;
+		create_table(build, table);
+		relation = table_oid(build, table->name);
 	}
 
-	ensure_comment(relation, RelationRelationId, 0, "TABLE", identity,
+	if (table->is_derived)
+		ensure_derived_settings(build, table, relation);
+	ensure_comment(build, relation, RelationRelationId, 0, "TABLE", identity,
 				   table->comment);
 	for (const ColumnDefinition *column = table->columns;
 		 column < table->columns + MAX_COLUMNS && column->name != NULL;
 		 column++)
-		ensure_comment(relation, RelationRelationId,
+		ensure_comment(build, relation, RelationRelationId,
 					   get_attnum(relation, column->name), "COLUMN",
 					   psprintf("%s.%s", identity, column->name),
 					   column->comment);
@@ -551,8 +592,8 @@ built_store(const StoreBuild *build)
 	Store		store;
 
 	if (!load_store(&store, build->schema) || store.owner != build->owner ||
-		!store.has_index ||
-		!is_table_of(store.tables[TABLE_SESSION], store.owner, true))
+		!is_table_of(store.tables[TABLE_SESSION], store.owner, true) ||
+		!is_table_of(store.tables[TABLE_ACTIVITY], store.owner, true))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("store %s has been changed by somebody else meanwhile",
@@ -589,16 +630,19 @@ continue_sequence(const StoreBuild *build, Oid sequence)
  * nothing that is stored.
  */
 static void
-ensure_sequence(const StoreBuild *build)
+ensure_sequence(StoreBuild *build)
 {
 	Oid			activity = table_oid(build, "activity");
 	Oid			sequence = locked_oid(build, SEQUENCE_NAME);
 	char	   *identity = table_identity(build, SEQUENCE_NAME);
 
+	if (build->is_survey && !OidIsValid(activity))
+		return;
 	if (is_found("SELECT FROM pg_catalog.pg_attribute"
 				 " WHERE attrelid = %u AND attname = 'activity_id'"
 				 " AND (atthasdef OR attidentity <> '')",
-				 activity))
+				 activity) ||
+		!must_add(build, AccessExclusiveLock))
 		return;
 
 	if (!OidIsValid(sequence))
@@ -617,7 +661,7 @@ ensure_sequence(const StoreBuild *build)
 	run("ALTER TABLE %s.activity ALTER COLUMN activity_id"
 		" SET DEFAULT pg_catalog.nextval(%s)",
 		build->name, quote_literal_cstr(identity));
-	ensure_comment(sequence, RelationRelationId, 0, "SEQUENCE", identity,
+	ensure_comment(build, sequence, RelationRelationId, 0, "SEQUENCE", identity,
 				   "Gives activities their activity_id. Whoever may use the schema may take numbers.");
 }
 
@@ -626,12 +670,16 @@ ensure_sequence(const StoreBuild *build)
  * one that existing rows may violate does not.
  */
 static void
-ensure_constraint(const StoreBuild *build, const PartDefinition *constraint)
+ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 {
 	Oid			relation = table_oid(build, constraint->table);
 	char	   *table = table_identity(build, constraint->table);
 	char	   *definition = psprintf(constraint->definition, build->name);
+	LOCKMODE	lock = strncmp(definition, "FOREIGN KEY", strlen("FOREIGN KEY")) == 0 ?
+		ShareRowExclusiveLock : AccessExclusiveLock;
 
+	if (build->is_survey && !OidIsValid(relation))
+		return;
 	if (!is_found("SELECT FROM pg_catalog.pg_constraint"
 				  " WHERE conrelid = %u AND convalidated"
 				  " AND pg_catalog.starts_with(pg_catalog.pg_get_constraintdef(oid), %s)",
@@ -647,6 +695,8 @@ ensure_constraint(const StoreBuild *build, const PartDefinition *constraint)
 			refuse_other_shape(build, constraint->table,
 							   psprintf("its primary key is another one than %s",
 										definition));
+		if (!must_add(build, lock))
+			return;
 		run("ALTER TABLE %s ADD CONSTRAINT %s %s",
 			table, constraint->name, definition);
 	}
@@ -656,7 +706,7 @@ ensure_constraint(const StoreBuild *build, const PartDefinition *constraint)
 
 		/* The owner may have renamed it, then it is theirs to describe. */
 		if (OidIsValid(oid))
-			ensure_comment(oid, ConstraintRelationId, 0, "CONSTRAINT",
+			ensure_comment(build, oid, ConstraintRelationId, 0, "CONSTRAINT",
 						   psprintf("%s ON %s", constraint->name, table),
 						   constraint->comment);
 	}
@@ -688,26 +738,69 @@ has_index(const StoreBuild *build, const PartDefinition *index, Oid relation)
 }
 
 static void
-ensure_index(const StoreBuild *build, const PartDefinition *index)
+ensure_index(StoreBuild *build, const PartDefinition *index)
 {
 	Oid			relation = table_oid(build, index->table);
 	Oid			same_name = table_oid(build, index->name);
 	char	   *identity = table_identity(build, index->name);
 
+	if (build->is_survey && !OidIsValid(relation))
+		return;
 	if (!has_index(build, index, relation))
 	{
 		if (OidIsValid(same_name))
 			refuse_other_shape(build, index->name,
 							   psprintf("it is not a valid index on \"%s\" %s",
 										index->table, index->definition));
+		if (!must_add(build, ShareRowExclusiveLock))
+			return;
 		run("CREATE INDEX %s ON %s.%s %s",
 			index->name, build->name, index->table, index->definition);
 		same_name = table_oid(build, index->name);
 	}
 
 	if (OidIsValid(same_name))
-		ensure_comment(same_name, RelationRelationId, 0, "INDEX", identity,
+		ensure_comment(build, same_name, RelationRelationId, 0, "INDEX", identity,
 					   index->comment);
+}
+
+/*
+ * Refuse a trigger of one of our names that isn't ours.
+ */
+static void
+check_trigger_name(const StoreBuild *build, const char *table, Oid relation,
+				   const char *name, const char *is_ours)
+{
+	if (OidIsValid(get_trigger_oid(relation, name, true)) &&
+		!is_found("SELECT FROM pg_catalog.pg_trigger t"
+				  " WHERE t.tgrelid = %u AND t.tgname = %s AND %s",
+				  relation, quote_literal_cstr(name), is_ours))
+		refuse_other_shape(build, table,
+						   psprintf("trigger \"%s\" is another one", name));
+}
+
+/*
+ * A condition on pg_trigger t: does it call a function of the extension's?
+ */
+static char *
+is_ours(const StoreBuild *build, const char *function)
+{
+	return psprintf("EXISTS (SELECT FROM pg_catalog.pg_proc p"
+					" WHERE p.oid = t.tgfoid AND p.pronamespace = %u AND p.proname = %s)",
+					build->extension_schema, quote_literal_cstr(function));
+}
+
+static void
+create_trigger(const StoreBuild *build, const char *table, const char *name,
+			   const char *event, bool has_old_rows, bool has_new_rows,
+			   const char *rest)
+{
+	run("CREATE TRIGGER %s %s ON %s%s%s%s %s",
+		name, event, table_identity(build, table),
+		has_old_rows || has_new_rows ? " REFERENCING" : "",
+		has_old_rows ? " OLD TABLE AS old_rows" : "",
+		has_new_rows ? " NEW TABLE AS new_rows" : "",
+		rest);
 }
 
 /*
@@ -715,48 +808,150 @@ ensure_index(const StoreBuild *build, const PartDefinition *index)
  * that is disabled, is replaced.
  */
 static void
-ensure_trigger(StoreBuild *build, const TriggerDefinition *trigger)
+ensure_session_trigger(StoreBuild *build, const TriggerDefinition *trigger)
 {
-	Oid			relation = table_oid(build, trigger->table);
-	char	   *table = table_identity(build, trigger->table);
-	char	   *is_ours = psprintf("EXISTS (SELECT FROM pg_catalog.pg_proc p"
-								   " WHERE p.oid = t.tgfoid AND p.pronamespace = %u AND p.proname = %s)",
-								   build->extension_schema,
-								   quote_literal_cstr(trigger->function));
+	Oid			relation = table_oid(build, "session");
+	char	   *table = table_identity(build, "session");
+	char	   *ours = is_ours(build, "ekran_session_changed");
 	Oid			oid;
 
+	if (build->is_survey && !OidIsValid(relation))
+		return;
 	if (!is_found("SELECT FROM pg_catalog.pg_trigger t"
 				  " WHERE t.tgrelid = %u AND t.tgtype = %d AND t.tgqual IS NULL"
-				  " AND t.tgenabled <> 'D' AND (t.tgoldtable IS NOT NULL) = %s"
+				  " AND t.tgenabled IN ('O', 'A') AND (t.tgoldtable IS NOT NULL) = %s"
 				  " AND (t.tgnewtable IS NOT NULL) = %s AND %s",
 				  relation, trigger->type,
 				  trigger->has_old_rows ? "true" : "false",
 				  trigger->has_new_rows ? "true" : "false",
-				  is_ours))
+				  ours))
 	{
-		if (is_found("SELECT FROM pg_catalog.pg_trigger t"
-					 " WHERE t.tgrelid = %u AND t.tgname = %s AND %s",
-					 relation, quote_literal_cstr(trigger->name), is_ours))
+		bool		is_there = OidIsValid(get_trigger_oid(relation, trigger->name, true));
+
+		check_trigger_name(build, "session", relation, trigger->name, ours);
+		if (!must_add(build, is_there ? AccessExclusiveLock : ShareRowExclusiveLock))
+			return;
+		if (is_there)
 			run("DROP TRIGGER %s ON %s", trigger->name, table);
-		else if (OidIsValid(get_trigger_oid(relation, trigger->name, true)))
-			refuse_other_shape(build, trigger->table,
-							   psprintf("trigger \"%s\" is another one",
-										trigger->name));
-		run("CREATE TRIGGER %s AFTER %s ON %s%s%s%s FOR EACH STATEMENT"
-			" EXECUTE FUNCTION %s.%s()",
-			trigger->name, trigger->event, table,
-			trigger->has_old_rows || trigger->has_new_rows ? " REFERENCING" : "",
-			trigger->has_old_rows ? " OLD TABLE AS old_rows" : "",
-			trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
-			build->extension, trigger->function);
-		build->is_index_stale = true;
+		create_trigger(build, "session", trigger->name, trigger->event,
+					   trigger->has_old_rows, trigger->has_new_rows,
+					   psprintf("FOR EACH STATEMENT EXECUTE FUNCTION %s.ekran_session_changed()",
+								build->extension));
 	}
 
 	oid = get_trigger_oid(relation, trigger->name, true);
 	if (OidIsValid(oid))
-		ensure_comment(oid, TriggerRelationId, 0, "TRIGGER",
+		ensure_comment(build, oid, TriggerRelationId, 0, "TRIGGER",
 					   psprintf("%s ON %s", trigger->name, table),
 					   trigger->comment);
+}
+
+/*
+ * Are the triggers of activity all there, of one generation, and ours to keep?
+ */
+static bool
+has_activity_triggers(Oid relation)
+{
+	Relation	activity = table_open(relation, AccessShareLock);
+	char		generation[GENERATION_SIZE];
+	const char *reason;
+	bool		result = find_generation(activity, generation, &reason) &&
+		is_our_format(generation);
+
+	table_close(activity, AccessShareLock);
+	return result;
+}
+
+static char *
+new_generation(void)
+{
+	unsigned char random[16];
+	StringInfoData generation;
+
+	if (!pg_strong_random(random, sizeof(random)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	initStringInfo(&generation);
+	appendStringInfoString(&generation, GENERATION_FORMAT "-");
+	for (size_t i = 0; i < sizeof(random); i++)
+		appendStringInfo(&generation, "%02x", random[i]);
+	return generation.data;
+}
+
+/*
+ * Drop those of our triggers on activity that are there, under whatever name.
+ */
+static void
+drop_activity_triggers(const StoreBuild *build, Oid relation)
+{
+	run("SELECT t.tgname FROM pg_catalog.pg_trigger t"
+		" WHERE t.tgrelid = %u AND NOT t.tgisinternal AND %s",
+		relation, is_ours(build, ACTIVITY_TRIGGER_SYMBOL));
+	for (SPITupleTable *names = SPI_tuptable; names->numvals > 0; names->numvals--)
+		run("DROP TRIGGER %s ON %s.activity",
+			quote_identifier(SPI_getvalue(names->vals[names->numvals - 1],
+										  names->tupdesc, 1)),
+			build->name);
+}
+
+/*
+ * The triggers of activity are made all together and anew, for their generation says
+ * that none of them has been missing since.
+ */
+static void
+ensure_activity_triggers(StoreBuild *build)
+{
+	Oid			relation = table_oid(build, "activity");
+	bool		is_partitioned;
+	char	   *ours = is_ours(build, ACTIVITY_TRIGGER_SYMBOL);
+
+	if (build->is_survey && !OidIsValid(relation))
+		return;
+	is_partitioned = get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE;
+	if (!has_activity_triggers(relation))
+	{
+		char	   *generation = new_generation();
+		LOCKMODE	lock = is_found("SELECT FROM pg_catalog.pg_trigger t"
+									" WHERE t.tgrelid = %u AND %s",
+									relation, ours) ?
+			AccessExclusiveLock : ShareRowExclusiveLock;
+
+		build->is_index_stale = true;
+		for (int i = 0; i < num_activity_triggers; i++)
+			check_trigger_name(build, "activity", relation,
+							   activity_triggers[i].name, ours);
+		if (!must_add(build, lock))
+			return;
+		drop_activity_triggers(build, relation);
+		for (int i = 0; i < num_activity_triggers; i++)
+		{
+			const ActivityTrigger *trigger = &activity_triggers[i];
+
+			if (trigger->is_for_partitions && !is_partitioned)
+				continue;
+			create_trigger(build, "activity", trigger->name, trigger->event,
+						   trigger->has_old_rows, trigger->has_new_rows,
+						   psprintf("FOR EACH %s%s%s%s EXECUTE FUNCTION %s.%s(%s)",
+									trigger->level,
+									trigger->condition != NULL ? " WHEN (" : "",
+									trigger->condition != NULL ? trigger->condition : "",
+									trigger->condition != NULL ? ")" : "",
+									build->extension, ACTIVITY_TRIGGER_SYMBOL,
+									quote_literal_cstr(generation)));
+		}
+	}
+
+	for (int i = 0; i < num_activity_triggers; i++)
+	{
+		const ActivityTrigger *trigger = &activity_triggers[i];
+		Oid			oid = get_trigger_oid(relation, trigger->name, true);
+
+		if (OidIsValid(oid))
+			ensure_comment(build, oid, TriggerRelationId, 0, "TRIGGER",
+						   psprintf("%s ON %s.activity", trigger->name, build->name),
+						   trigger->comment);
+	}
 }
 
 /*
@@ -767,10 +962,184 @@ rebuild_stale_index(const StoreBuild *build)
 {
 	Store		store = built_store(build);
 
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) rebuild_index(&store);
-	PopActiveSnapshot();
+}
+
+/*
+ * Make what a store lacks; in a survey, only find out which lock that takes.
+ */
+static void
+ensure_store(StoreBuild *build)
+{
+	for (size_t i = 0; i < lengthof(store_tables); i++)
+		ensure_table(build, &store_tables[i]);
+	ensure_sequence(build);
+	for (size_t i = 0; i < lengthof(store_constraints); i++)
+		ensure_constraint(build, &store_constraints[i]);
+	for (size_t i = 0; i < lengthof(store_indexes); i++)
+		ensure_index(build, &store_indexes[i]);
+	for (size_t i = 0; i < lengthof(session_triggers); i++)
+		ensure_session_trigger(build, &session_triggers[i]);
+	ensure_activity_triggers(build);
+}
+
+/*
+ * The tables of the store that are there.
+ */
+static int
+find_tables(const StoreBuild *build, Oid *tables)
+{
+	int			count = 0;
+
+	for (size_t i = 0; i < lengthof(store_tables); i++)
+	{
+		Oid			table = table_oid(build, store_tables[i].name);
+
+		if (OidIsValid(table) && is_table_of(table, build->owner, true))
+			tables[count++] = table;
+	}
+	return count;
+}
+
+/*
+ * Does the transaction hold a lock on one of some tables that writers wait for?
+ */
+static bool
+has_written_to(const Oid *tables, int count)
+{
+	bool		result = false;
+
+	for (int i = 0; i < count && !result; i++)
+	{
+		Relation	table = RelationIdGetRelation(tables[i]);
+
+		if (!RelationIsValid(table))
+			continue;
+		result = CheckRelationLockedByMe(table, RowExclusiveLock, true);
+		RelationClose(table);
+	}
+	return result;
+}
+
+/*
+ * Lock tables, all or none.
+ *
+ * The first is waited for while none of the others is held, and they are taken by
+ * trying; if that fails, all are given back, and the one that failed is the next to
+ * wait for.  So nobody who writes to the store can be waiting for us while we wait
+ * for them.
+ *
+ * Errors: 55P03 if one can't be had at once by a transaction that has written to the
+ * store, and so may already be waited for.
+ */
+static void
+lock_all_or_none(const StoreBuild *build, const Oid *tables, int count,
+				 LOCKMODE lock)
+{
+	bool		may_wait = !has_written_to(tables, count);
+	int			first = 0;
+	int			failed;
+
+	do
+	{
+		int			taken = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		failed = -1;
+		if (may_wait)
+			LockRelationOid(tables[first], lock);
+		for (int i = 0; i < count && failed < 0; i++)
+		{
+			if (may_wait && i == first)
+				continue;
+			if (ConditionalLockRelationOid(tables[i], lock))
+				taken = i + 1;
+			else
+				failed = i;
+		}
+		if (failed < 0)
+			break;
+
+		if (!may_wait)
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("store %s is in use by others, and this transaction has written to it",
+							build->name),
+					 errhint("Call ekran_create_store() in a transaction of its own.")));
+		for (int i = 0; i < taken; i++)
+			if (i != first)
+				UnlockRelationOid(tables[i], lock);
+		UnlockRelationOid(tables[first], lock);
+		first = failed;
+	} while (true);
+}
+
+static void
+unlock_all(const Oid *tables, int count, LOCKMODE lock)
+{
+	for (int i = 0; i < count; i++)
+		UnlockRelationOid(tables[i], lock);
+}
+
+/*
+ * See what the store lacks, and lock what is there of it as far as that takes, until
+ * what is lacking then takes no more.  Agents are kept out as long as that alone.
+ *
+ * False if it lacks nothing.
+ */
+static bool
+lock_what_it_takes(StoreBuild *build)
+{
+	Oid			tables[lengthof(store_tables)];
+	int			count = 0;
+	LOCKMODE	held = NoLock;
+
+	build->is_survey = true;
+	while (true)
+	{
+		AcceptInvalidationMessages();
+		build->lock = NoLock;
+		build->is_index_stale = false;
+		ensure_store(build);
+		if (build->lock <= held)
+			break;
+		if (held != NoLock)
+			unlock_all(tables, count, held);
+		held = build->lock;
+		count = find_tables(build, tables);
+		if (count > 0)
+			lock_all_or_none(build, tables, count, held);
+	}
+	build->is_survey = false;
+	return held != NoLock;
+}
+
+/*
+ * Refuse to complete a store, which is there, where we could not see what others
+ * have written to it.
+ *
+ * Errors: 25001, 55006.
+ */
+static void
+check_transaction(const StoreBuild *build)
+{
+	Oid			tables[lengthof(store_tables)];
+
+	if (find_tables(build, tables) == 0)
+		return;
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("store %s can be completed in isolation level READ COMMITTED only",
+						build->name),
+				 errdetail("What has been written to it since the transaction's snapshot would be missed."),
+				 errhint("Begin the transaction with BEGIN ISOLATION LEVEL READ COMMITTED.")));
+	if (is_statement_in_progress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("store %s can't be completed while a statement on activities is in progress",
+						build->name),
+				 errhint("Call ekran_create_store() as a statement of its own.")));
 }
 
 static void
@@ -801,15 +1170,16 @@ check_store_name(FunctionCallInfo fcinfo)
  *
  * What is there keeps its data, and what its owner has added.  Errors: 42809
  * for an object in the way with another shape or owner; 42501 for a store of
- * another owner; 22004 and 42939 for a schema that can't be; 40001 where the
- * schema changes meanwhile; the server's own where the caller may not create or
+ * another owner; 22004 and 42939 for a schema that can't be; 25001 for a store that
+ * is there, outside of READ COMMITTED; 55P03 where others use a store that this
+ * transaction has written to; 40001 where the schema changes meanwhile; the server's
+ * own where the caller may not create or
  * alter, or where rows violate a constraint that was missing.  On error nothing
  * changes.
  */
 Datum
 ekran_create_store(PG_FUNCTION_ARGS)
 {
-	Oid			function = fcinfo->flinfo->fn_oid;
 	int			guc_nest_level;
 	CallerRights caller;
 	Store		store;
@@ -818,32 +1188,27 @@ ekran_create_store(PG_FUNCTION_ARGS)
 
 	check_store_name(fcinfo);
 
-	/* Two at a time would trip over each other's half of the store. */
-	LockDatabaseObject(ProcedureRelationId, function, 0,
-					   ShareUpdateExclusiveLock);
-
 	guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
 	pin_quoting();
 	SPI_connect();
 
-	build->extension_schema = get_func_namespace(function);
+	build->extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	build->extension =
 		quote_identifier(get_namespace_name(build->extension_schema));
 	ensure_schema(build, NameStr(*PG_GETARG_NAME(0)));
 	caller = become_store_owner(build, &store);
-	lock_store(build);
-	for (size_t i = 0; i < lengthof(store_tables); i++)
-		ensure_table(build, &store_tables[i]);
-	ensure_sequence(build);
-	for (size_t i = 0; i < lengthof(store_constraints); i++)
-		ensure_constraint(build, &store_constraints[i]);
-	for (size_t i = 0; i < lengthof(store_indexes); i++)
-		ensure_index(build, &store_indexes[i]);
-	for (size_t i = 0; i < lengthof(store_triggers); i++)
-		ensure_trigger(build, &store_triggers[i]);
-	if (build->is_index_stale)
-		rebuild_stale_index(build);
+
+	/* Two at a time would trip over each other's half of the store. */
+	LockDatabaseObject(NamespaceRelationId, build->schema, 0,
+					   ShareUpdateExclusiveLock);
+	check_transaction(build);
+	if (lock_what_it_takes(build))
+	{
+		ensure_store(build);
+		if (build->is_index_stale)
+			rebuild_stale_index(build);
+	}
 
 	become_caller(&store, caller);
 	SPI_finish();

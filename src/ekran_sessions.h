@@ -12,7 +12,9 @@
 #ifndef EKRAN_SESSIONS_H
 #define EKRAN_SESSIONS_H
 
+#include "access/genam.h"
 #include "commands/trigger.h"
+#include "compat.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -95,7 +97,6 @@ typedef struct Store
 	Oid			schema;
 	Oid			owner;			/* of table session, so of the store */
 	Oid			tables[NUM_STORE_TABLES];	/* InvalidOid: there is none */
-	bool		has_index;		/* both derived tables, and they are sound? */
 	Rights		rights;
 } Store;
 
@@ -164,6 +165,8 @@ typedef struct Rows
 	uint64		portal_position;
 } Rows;
 
+extern const char *const table_names[NUM_STORE_TABLES];
+
 extern void find_store(Store *store);
 extern bool load_store(Store *store, Oid schema);
 extern bool is_table_of(Oid relation, Oid owner, bool may_be_partitioned);
@@ -183,7 +186,7 @@ extern void install_query_guard(void);
 
 typedef enum OwnerWork
 {
-	OWNER_KEEPS,				/* what triggers do to derived data */
+	OWNER_KEEPS,				/* what triggers look up, and fold */
 	OWNER_CASCADES,				/* what referential integrity would do */
 	OWNER_MAINTAINS				/* what somebody with the owner's rights asked for */
 } OwnerWork;
@@ -202,6 +205,7 @@ extern void require_owner_rights(const Store *store);
 extern CallerRights become_owner(Store *store, OwnerWork work);
 extern void become_caller(Store *store, CallerRights caller);
 extern CallerRights begin_maintenance(Store *store);
+extern CallerRights begin_maintenance_of(Store *store, Oid schema);
 
 /* names.c: the names of clients and users */
 
@@ -294,6 +298,8 @@ extern void begin_region(Region *region);
 extern void add_region_activity(Region *region, TimestampTz moment,
 								TimestampTz range_start);
 extern void end_region(Region *region, TimestampTz range_end);
+extern Gaps region_gaps(const Region *region);
+extern Gaps no_activity_gaps(void);
 extern Gaps mend_gaps(const Gaps *gaps, const Region *region);
 extern void free_gaps(Gaps *gaps);
 
@@ -321,8 +327,8 @@ typedef struct RegionRequest
 	Region		region;			/* the answer */
 } RegionRequest;
 
+extern const char *why_not_by_index(const Store *store, const IdleRule *rule);
 extern bool index_is_usable(const Store *store, const IdleRule *rule);
-extern void require_index(const Store *store);
 extern bool add_pending_range(Ranges *ranges, const Datum *values,
 							  const bool *nulls);
 extern void read_regions(const Store *store, RegionRequest *requests,
@@ -330,6 +336,8 @@ extern void read_regions(const Store *store, RegionRequest *requests,
 extern bool mend_regions(Gaps *gaps, const RegionRequest *requests, int count);
 extern bool exact_gaps(const Store *store, int64 session_id, Gaps *gaps,
 					   const Ranges *pending);
+extern void raw_gaps_of(const Store *store, const int64 *ids, int count,
+						Gaps *gaps);
 extern Gaps raw_gaps(const Store *store, int64 session_id);
 
 /* transition.c: what a statement touched */
@@ -343,28 +351,158 @@ typedef struct TouchedSessions
 	TimestampTz *last;
 } TouchedSessions;
 
-extern TouchedSessions touched_activities(TriggerData *trigger,
-										  Tuplestorestate *rows);
-extern void moved_activities(TriggerData *trigger, TouchedSessions *from,
+extern void touched_activities(const TriggerData *trigger, Tuplestorestate *rows,
+							   TouchedSessions *sessions);
+extern void moved_activities(const TriggerData *trigger, TouchedSessions *from,
 							 TouchedSessions *to);
-extern TouchedSessions touched_sessions(TriggerData *trigger,
-										Tuplestorestate *rows,
-										Tuplestorestate *without);
+extern void touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
+							 Tuplestorestate *without,
+							 TouchedSessions *sessions);
 
-/* triggers.c: what keeps activities and sessions together */
+/* derived.c: whether the derived tables can be trusted */
+
+/*
+ * What the derived tables hold, and how sessions are dealt out to those who fold:
+ * libraries of which one does so differently never share a generation.
+ */
+#define GENERATION_FORMAT		"1"
+#define GENERATION_SIZE			64
+
+#define ACTIVITY_TRIGGER_SYMBOL	"ekran_activity_changed"
+
+/* Columns of both derived tables. */
+#define DERIVED_SESSION_ID		1
+#define DERIVED_GENERATION		4
+#define NUM_DERIVED_COLUMNS		4
+
+typedef struct ActivityTrigger
+{
+	const char *name;
+	int16		type;			/* as in pg_trigger.tgtype */
+	const char *event;
+	const char *level;
+	const char *condition;		/* NULL: none */
+	bool		has_old_rows;	/* a transition table? */
+	bool		has_new_rows;
+	bool		is_for_partitions;	/* of no use on a table of one piece? */
+	const char *comment;
+} ActivityTrigger;
+
+extern const ActivityTrigger activity_triggers[];
+extern const int num_activity_triggers;
+
+typedef enum DerivedState
+{
+	DERIVED_OK,
+	DERIVED_RAW,				/* to be made anew */
+	DERIVED_BROKEN				/* not as ekran_create_store() makes them */
+} DerivedState;
+
+typedef struct DerivedStatus
+{
+	DerivedState state;
+	const char *reason;			/* NULL if there is nothing wrong */
+	char		generation[GENERATION_SIZE];	/* of the triggers; may be empty */
+} DerivedStatus;
+
+extern const char *trigger_generation(const Trigger *trigger);
+extern const char *activity_triggers_fault(Relation activity, Oid function,
+										   const char *generation);
+extern bool find_generation(Relation activity, char *generation,
+							const char **reason);
+extern bool is_our_format(const char *generation);
+extern const char *derived_table_fault(Relation table, const Store *store,
+									   StoreTable which);
+extern SysScanDesc begin_generations(Relation table);
+extern TupleTableSlot *next_generation(SysScanDesc scan, Snapshot snapshot);
+extern const char *generation_fault(Relation table, Snapshot snapshot,
+									const char *generation);
+extern DerivedStatus derived_status(const Store *store, Snapshot snapshot);
+pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
+
+/* derived_table.c: writing to a derived table */
+
+typedef struct DerivedIndex
+{
+	Relation	relation;
+	struct IndexInfo *info;
+} DerivedIndex;
+
+/* A derived table, open to be written to. */
+typedef struct DerivedTable
+{
+	Relation	relation;
+	TupleTableSlot *slot;
+	int			nindexes;
+	DerivedIndex *indexes;
+} DerivedTable;
+
+typedef struct DerivedRow
+{
+	Datum		values[NUM_DERIVED_COLUMNS];
+	bool		nulls[NUM_DERIVED_COLUMNS];
+} DerivedRow;
+
+extern void open_derived_table(DerivedTable *table, const Store *store,
+							   StoreTable which);
+extern void close_derived_table(DerivedTable *table);
+extern void append_pending(const DerivedTable *pending,
+						   const TouchedSessions *sessions);
+extern void insert_derived_row(const DerivedTable *table, const DerivedRow *row);
+extern void update_derived_row(const DerivedTable *table, ItemPointer place,
+							   const DerivedRow *row);
+extern void delete_derived_row(const DerivedTable *table, ItemPointer place);
+extern void insert_generation(const DerivedTable *table, StoreTable which,
+							  const char *generation);
+extern void set_generation(const DerivedTable *table, StoreTable which,
+						   const char *generation);
+
+/* statements.c: what they can't tell the transaction in hand */
+
+extern int	trigger_depth(void);
+extern void begin_statement(const TriggerData *trigger);
+extern void end_statement(const TriggerData *trigger);
+extern bool is_statement_in_progress(void);
+extern bool is_in_statement_of(const char *generation);
+extern void note_fold(void);
+extern bool has_folded(void);
+extern void watch_transactions(void);
+
+/* references.c: what a foreign key of activity to session would do */
 
 /* Sessions that a query is asked about at a time. */
 #define SESSION_BATCH	1000
 
-extern void lock_existing_sessions(const Store *store, const int64 *ids,
-								   int count, Rows *rows);
+extern void lock_referenced_sessions(Relation activity, const Store *store,
+									 const TouchedSessions *sessions);
 
 /* folding.c: keeping the index */
 
-extern void add_idle_rows(const Store *store, const int64 *ids, int count);
-extern void forget_sessions(const Store *store, const int64 *ids, int count);
-extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
+/* A bit for each slice of the sessions. */
+typedef uint32 SliceSet;
+
+/* A fold under way, with its snapshot active. */
+typedef struct Fold
+{
+	const Store *store;
+	SliceSet	slices;			/* that it has locked */
+	DerivedStatus status;		/* under its snapshot */
+	DerivedTable idle;
+	DerivedTable pending;
+} Fold;
+
+extern SliceSet lock_slices(const Store *store, bool wait);
+extern bool are_all_slices(SliceSet slices);
+extern const char *why_not_fold(void);
+extern void begin_fold(Fold *fold, const Store *store, SliceSet slices);
+extern void end_fold(Fold *fold);
+extern int64 fold_sessions(const Fold *fold, int64 first_id, int64 limit,
+						   int64 *next_id);
+extern int64 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
+							  int64 *next_id);
+extern void set_generations(const Fold *fold, const char *generation);
 extern int64 rebuild_index(const Store *store);
+extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
 
 /* reading.c: from the store's tables to measured sessions */
 

@@ -4,499 +4,771 @@
  *	  Keeping the idle-gap index: folding in what is pending, and making it
  *	  anew.
  *
- * A fold takes the gaps of a session, what is pending for it and its
- * activities, all under one snapshot, writes the gaps that these make, and
- * deletes just those pending rows.  Whoever sees the fold's outcome sees all
- * that its snapshot saw, and what the snapshot didn't see is pending still.
+ * Only a fold changes or deletes derived rows, and who folds a session is alone
+ * with it: sessions are dealt out to slices, and a fold holds the lock of the
+ * slice, until its transaction ends, from before it takes its snapshot.  So the
+ * snapshot sees all that was folded before.  Under that one snapshot it reads what
+ * is pending and the activities, writes the gaps that these make, and deletes just
+ * those pending rows.  Whoever sees the fold's outcome sees all that its snapshot
+ * saw, and what the snapshot didn't see is pending still.
  *
- * One at a time folds a session: it locks the session's row of session_idle
- * before it takes the snapshot, so that the snapshot sees every fold before.
- * That takes READ COMMITTED, where a snapshot can be taken that late; in the
- * other levels, a transaction's own reading would also mix gaps of now with a
- * snapshot of then.
+ * That takes READ COMMITTED, where a snapshot can be taken that late.
+ *
+ * Gaps are a function of the activities alone.  A session without activity has no
+ * row; whether it exists doesn't matter here.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
-#include "utils/array.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_refresh);
 PG_FUNCTION_INFO_V1(ekran_rebuild);
 
-/* Pending rows that one fold takes; what is left stays pending. */
-#define PENDING_AT_A_TIME	100000
+/* How sessions are dealt out is a part of GENERATION_FORMAT. */
+#define NUM_SLICES	32
+#define ALL_SLICES	((SliceSet) PG_UINT32_MAX)
+
+/* Sessions folded at a time. */
+#define FOLD_BATCH	100
 
 /* So many statements on a session's activities, on average, until a fold. */
-#define FOLD_EVERY		128
+#define FOLD_EVERY	128
 
-typedef enum FoldMode
-{
-	FOLD_PENDING,				/* what is pending, if nobody else is at it */
-	FOLD_ALL					/* everything, after waiting */
-} FoldMode;
-
-static const StoreQuery pending_sessions = {
-	.sql = "SELECT DISTINCT p.session_id FROM @store@.pending p"
-	" WHERE p.session_id IS NOT NULL"
-	" ORDER BY p.session_id",
-	.columns = {{INT8OID}},
-	.plan_options = PLAN_EACH_TIME,
-	.batch = SESSION_BATCH
-};
-
-static const StoreQuery all_sessions = {
-	.sql = "SELECT s.session_id FROM @store@.session s ORDER BY s.session_id",
-	.columns = {{INT8OID}},
-	.plan_options = PLAN_EACH_TIME,
-	.batch = SESSION_BATCH
-};
-
-static const StoreQuery try_lock_idle = {
-	.sql = "SELECT i.session_id FROM @store@.session_idle i"
-	" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
-	" LIMIT 1 FOR UPDATE OF i SKIP LOCKED",
+/* In order, for the planner has nothing but the index for that. */
+static const StoreQuery pending_from = {
+	.sql = "SELECT p.session_id, p.first_moment, p.last_moment, p.ctid"
+	" FROM @store@.pending p"
+	" WHERE p.session_id OPERATOR(pg_catalog.>=) $1"
+	" ORDER BY p.session_id, p.first_moment",
 	.parameters = {INT8OID},
-	.mode = QUERY_WRITES,
-	.plan_options = PLAN_ONCE
+	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIDOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = 1000
 };
 
-static const StoreQuery lock_idle = {
-	.sql = "SELECT i.session_id FROM @store@.session_idle i"
-	" WHERE i.session_id OPERATOR(pg_catalog.=) $1"
-	" LIMIT 1 FOR UPDATE OF i",
-	.parameters = {INT8OID},
-	.mode = QUERY_WRITES,
-	.plan_options = PLAN_ONCE
-};
-
-/* The order and the limit make the planner take a plain index scan, which
- * marks what it finds dead, so that the next one doesn't look at it. */
+/* The limit makes the planner take a plain index scan, which marks what it finds
+ * dead, so that the next one doesn't look at it. */
 static const StoreQuery pending_of_session = {
-	.sql = "SELECT p.first_moment, p.last_moment, p.ctid"
+	.sql = "SELECT p.session_id, p.first_moment, p.last_moment, p.ctid"
 	" FROM @store@.pending p"
 	" WHERE p.session_id OPERATOR(pg_catalog.=) $1"
-	" ORDER BY p.first_moment LIMIT $2",
+	" ORDER BY p.session_id, p.first_moment LIMIT $2",
 	.parameters = {INT8OID, INT8OID},
-	.columns = {{TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIDOID}},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIDOID}},
 	.plan_options = PLAN_ONCE,
 	.batch = 1000
 };
 
-static const StoreQuery idle_of_session = {
-	.sql = "SELECT i.gap_start, i.gap_end,"
-	" EXISTS (SELECT FROM @store@.session s"
-	"         WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)"
-	" FROM @store@.session_idle i"
-	" WHERE i.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
-	.parameters = {INT8OID},
-	.columns = {{TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID}},
-	.plan_options = PLAN_ONCE
+static const StoreQuery pending_between = {
+	.sql = "SELECT p.ctid FROM @store@.pending p"
+	" WHERE p.session_id OPERATOR(pg_catalog.>=) $1"
+	" AND p.session_id OPERATOR(pg_catalog.<=) $2",
+	.parameters = {INT8OID, INT8OID},
+	.columns = {{TIDOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = 1000
 };
 
-static const StoreQuery write_idle = {
-	.sql = "UPDATE @store@.session_idle i SET gap_start = $2, gap_end = $3"
-	" WHERE i.session_id OPERATOR(pg_catalog.=) $1",
-	.parameters = {INT8OID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
-	.mode = QUERY_WRITES,
-	.plan_options = PLAN_ONCE
-};
-
-static const StoreQuery delete_folded = {
-	.sql = "DELETE FROM @store@.pending p"
-	" WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($1)"
-	" AND p.session_id OPERATOR(pg_catalog.=) $2",
-	.parameters = {TIDARRAYOID, INT8OID},
-	.mode = QUERY_WRITES,
-	.plan_options = PLAN_ONCE
-};
-
-/* A row that is there is of a session deleted before; all of it is pending.
- * Whoever folds it in this moment is not waited for, as ON CONFLICT would. */
-static const StoreQuery add_idle = {
-	.sql = "INSERT INTO @store@.session_idle (session_id, gap_start, gap_end)"
-	" SELECT n.session_id, '{-infinity}', '{infinity}'"
-	" FROM pg_catalog.unnest($1) AS n (session_id)"
-	" WHERE NOT EXISTS (SELECT FROM @store@.session_idle j"
-	"  WHERE j.session_id OPERATOR(pg_catalog.=) n.session_id)"
-	" ON CONFLICT DO NOTHING",
-	.parameters = {INT8ARRAYOID},
-	.mode = QUERY_WRITES_LATEST,
-	.plan_options = PLAN_ONCE
-};
-
-/* What the index leaves open of a session from end to end. */
-static const StoreQuery add_pending_of_idle = {
-	.sql = "INSERT INTO @store@.pending (session_id, first_moment, last_moment)"
-	" SELECT i.session_id, '-infinity'::pg_catalog.timestamptz, 'infinity'::pg_catalog.timestamptz"
+static const StoreQuery idle_of_sessions = {
+	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid"
 	" FROM @store@.session_idle i"
 	" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
 	.parameters = {INT8ARRAYOID},
-	.mode = QUERY_WRITES_LATEST,
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIDOID}},
 	.plan_options = PLAN_ONCE
 };
 
-/* Whoever folds a session in this moment is not waited for. */
-static const StoreQuery delete_pending = {
-	.sql = "DELETE FROM @store@.pending p USING ("
-	"  SELECT q.ctid AS place FROM @store@.pending q"
-	"  WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-	"  FOR UPDATE OF q SKIP LOCKED) l"
-	" WHERE p.ctid OPERATOR(pg_catalog.=) l.place",
-	.parameters = {INT8ARRAYOID},
-	.mode = QUERY_WRITES_LATEST,
-	.plan_options = PLAN_ONCE
+static const StoreQuery idle_from = {
+	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid"
+	" FROM @store@.session_idle i"
+	" WHERE i.session_id OPERATOR(pg_catalog.>=) $1"
+	" ORDER BY i.session_id",
+	.parameters = {INT8OID},
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIDOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = 100
 };
 
-static const StoreQuery delete_idle = {
-	.sql = "DELETE FROM @store@.session_idle i USING ("
-	"  SELECT j.session_id FROM @store@.session_idle j"
-	"  WHERE j.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-	"  FOR UPDATE OF j SKIP LOCKED) l"
-	" WHERE i.session_id OPERATOR(pg_catalog.=) l.session_id",
-	.parameters = {INT8ARRAYOID},
-	.mode = QUERY_WRITES_LATEST,
-	.plan_options = PLAN_ONCE
-};
-
-static const StoreQuery delete_idle_of_none = {
-	.sql = "DELETE FROM @store@.session_idle i WHERE NOT EXISTS"
-	" (SELECT FROM @store@.session s"
-	"  WHERE s.session_id OPERATOR(pg_catalog.=) i.session_id)",
-	.mode = QUERY_WRITES,
-	.plan_options = PLAN_EACH_TIME
-};
-
-static const StoreQuery delete_pending_of_none = {
-	.sql = "DELETE FROM @store@.pending p WHERE NOT EXISTS"
-	" (SELECT FROM @store@.session s"
-	"  WHERE s.session_id OPERATOR(pg_catalog.=) p.session_id)",
-	.mode = QUERY_WRITES,
-	.plan_options = PLAN_EACH_TIME
-};
-
-/* The pending rows of a session: what they cover, and where they are. */
-typedef struct PendingRows
+/* Columns of the four queries above. */
+enum
 {
-	Ranges		ranges;
-	bool		are_sound;		/* do all of them tell a range? */
-	int			count;
-	int			allocated;
-	ItemPointerData *places;
-} PendingRows;
+	ROW_SESSION_ID,
+	ROW_FIRST,					/* first_moment, or gap_start */
+	ROW_LAST,					/* last_moment, or gap_end */
+	ROW_PLACE
+};
 
-static PendingRows
-read_pending(const Store *store, int64 session_id)
+static const StoreQuery activities_from = {
+	.sql = "SELECT a.session_id, a.activity_date FROM @store@.activity a"
+	" WHERE a.session_id OPERATOR(pg_catalog.>=) $1"
+	" AND a.activity_date IS NOT NULL"
+	" ORDER BY a.session_id, a.activity_date",
+	.parameters = {INT8OID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = ACTIVITY_BATCH
+};
+
+/* A session on its way to be folded. */
+typedef struct FoldedSession
 {
-	Datum		parameters[] = {
-		Int64GetDatum(session_id),
-		Int64GetDatum(PENDING_AT_A_TIME)
-	};
-	PendingRows pending = {.are_sound = true};
-	Rows		rows;
+	int64		session_id;
+	Ranges		pending;
+	bool		is_sound;		/* do all of its pending rows tell a range? */
+	bool		has_row;		/* of session_idle, */
+	ItemPointerData place;		/* and where */
+	Gaps		stored;
+	bool		is_mended;		/* are stored gaps and pending ranges enough? */
+	Gaps		gaps;			/* the outcome */
+} FoldedSession;
 
-	begin_rows(&rows, store, &pending_of_session, parameters);
-	while (next_row(&rows))
-	{
-		pending.are_sound &= add_pending_range(&pending.ranges, rows.values,
-											   rows.nulls);
-		if (pending.count == pending.allocated)
-		{
-			pending.allocated = Max(32, pending.allocated * 2);
-			pending.places = pending.places == NULL ?
-				palloc(pending.allocated * sizeof(ItemPointerData)) :
-				repalloc(pending.places,
-						 pending.allocated * sizeof(ItemPointerData));
-		}
-		ItemPointerCopy((ItemPointer) DatumGetPointer(rows.values[2]),
-						&pending.places[pending.count]);
-		pending.count++;
-	}
-	end_rows(&rows);
-	return pending;
+static int
+slice_of(int64 session_id)
+{
+	return hash_bytes((const unsigned char *) &session_id,
+					  sizeof(session_id)) % NUM_SLICES;
 }
 
 /*
- * Delete pending rows that have been folded in.
+ * Lock a slice of a store's sessions until the transaction ends; false if somebody
+ * else has it and we don't wait.
  *
- * No other row can have taken the place of one, for nothing that the caller's
- * snapshot sees is vacuumed away.
- */
-static void
-delete_folded_rows(const Store *store, int64 session_id,
-				   const PendingRows *pending)
-{
-	Datum	   *places;
-	Datum		parameters[2];
-
-	if (pending->count == 0)
-		return;
-	places = palloc(pending->count * sizeof(Datum));
-	for (int i = 0; i < pending->count; i++)
-		places[i] = PointerGetDatum(&pending->places[i]);
-	parameters[0] = PointerGetDatum(construct_array(places, pending->count, TIDOID,
-													sizeof(ItemPointerData), false,
-													TYPALIGN_SHORT));
-	parameters[1] = Int64GetDatum(session_id);
-	(void) run_query(store, &delete_folded, parameters);
-}
-
-/*
- * Fold a session whose row of session_idle is locked.
- *
- * False if there was nothing to do.
+ * As a part of table pending, so that it is seen in pg_locks, watched for deadlocks,
+ * and nothing that SQL can lock.
  */
 static bool
-fold_locked_session(const Store *store, int64 session_id, FoldMode mode)
+lock_slice(const Store *store, int slice, bool wait)
 {
-	Datum		parameters[3] = {Int64GetDatum(session_id)};
-	PendingRows pending;
-	Rows		idle;
-	Gaps		gaps;
-	bool		has_session;
+	LOCKTAG		tag;
 
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId,
+					   store->tables[TABLE_PENDING], slice + 1);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
+ * Lock all slices that can be had, or all of them, in one order.
+ */
+SliceSet
+lock_slices(const Store *store, bool wait)
+{
+	SliceSet	held = 0;
+
+	for (int slice = 0; slice < NUM_SLICES; slice++)
+		if (lock_slice(store, slice, wait))
+			held |= (SliceSet) 1 << slice;
+	return held;
+}
+
+bool
+are_all_slices(SliceSet slices)
+{
+	return slices == ALL_SLICES;
+}
+
+/*
+ * Begin to fold sessions of slices that are locked, in READ COMMITTED and with an
+ * SPI connection: open the tables, then take a snapshot, which stays active until
+ * end_fold().
+ *
+ * Errors: 55000 if the store is broken.
+ */
+void
+begin_fold(Fold *fold, const Store *store, SliceSet slices)
+{
+	Assert(!IsolationUsesXactSnapshot());
+
+	fold->store = store;
+	fold->slices = slices;
+	LockRelationOid(store->tables[TABLE_ACTIVITY], AccessShareLock);
+	open_derived_table(&fold->idle, store, TABLE_SESSION_IDLE);
+	open_derived_table(&fold->pending, store, TABLE_PENDING);
+
+	note_fold();
 	/* See what is there by now, and what we have done ourselves. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-
-	pending = read_pending(store, session_id);
-	if (mode == FOLD_PENDING && pending.count == 0)
-	{
-		PopActiveSnapshot();
-		return false;
-	}
-
-	begin_rows(&idle, store, &idle_of_session, parameters);
-	has_session = next_row(&idle) && DatumGetBool(idle.values[2]);
-	if (has_session)
-	{
-		if (mode == FOLD_ALL || !pending.are_sound ||
-			!read_gaps(idle.values, idle.nulls, &gaps) ||
-			!exact_gaps(store, session_id, &gaps, &pending.ranges))
-			gaps = raw_gaps(store, session_id);
-		write_gaps(&gaps, &parameters[1], &parameters[2]);
-	}
-	end_rows(&idle);
-
-	if (has_session)
-		(void) run_query(store, &write_idle, parameters);
-	else
-	{
-		/* Deleted while somebody else held the row. */
-		parameters[0] = int8_array(&session_id, 1);
-		(void) run_query(store, &delete_idle, parameters);
-	}
-	delete_folded_rows(store, session_id, &pending);
-
-	PopActiveSnapshot();
-	return true;
+	fold->status = derived_status(store, GetActiveSnapshot());
+	if (fold->status.state == DERIVED_BROKEN)
+		refuse_broken(store, fold->status.reason);
 }
 
-/*
- * Fold a session, in READ COMMITTED and with an SPI connection.
- *
- * With FOLD_PENDING, false if somebody else is at it, or nothing to do: it
- * never waits.  With FOLD_ALL, gaps are read from all of its activities.
- */
-static bool
-fold_session(const Store *store, int64 session_id, FoldMode mode)
+void
+end_fold(Fold *fold)
 {
-	Datum		parameters[] = {Int64GetDatum(session_id)};
-
-	return run_query(store, mode == FOLD_PENDING ? &try_lock_idle : &lock_idle,
-					 parameters) > 0 &&
-		fold_locked_session(store, session_id, mode);
+	PopActiveSnapshot();
+	close_derived_table(&fold->idle);
+	close_derived_table(&fold->pending);
 }
 
 /*
- * Do something with the sessions that a query lists; how many it did it with.
+ * Put a session's gaps in the place of its row, if it has one.
+ */
+static void
+write_idle(const Fold *fold, int64 session_id, const Gaps *gaps,
+		   ItemPointer place, const Gaps *stored)
+{
+	DerivedRow	row = {.nulls = {false, false, false, true}};
+
+	if (gaps->count == 1)		/* no activity */
+	{
+		if (place != NULL)
+			delete_derived_row(&fold->idle, place);
+		return;
+	}
+	if (place != NULL && stored != NULL && equal_gaps(gaps, stored))
+		return;
+
+	row.values[0] = Int64GetDatum(session_id);
+	write_gaps(gaps, &row.values[1], &row.values[2]);
+	if (place != NULL)
+		update_derived_row(&fold->idle, place, &row);
+	else
+		insert_derived_row(&fold->idle, &row);
+	pfree(DatumGetPointer(row.values[1]));
+	pfree(DatumGetPointer(row.values[2]));
+}
+
+/*
+ * Let the sessions of a batch, which ascend, know their stored gaps, which point
+ * into the rows.
+ */
+static void
+load_stored_gaps(const Fold *fold, FoldedSession *sessions, int count, Rows *rows)
+{
+	int64		ids[FOLD_BATCH];
+	Datum		parameters[1];
+
+	for (int i = 0; i < count; i++)
+		ids[i] = sessions[i].session_id;
+	parameters[0] = int8_array(ids, count);
+
+	begin_rows(rows, fold->store, &idle_of_sessions, parameters);
+	while (next_row(rows))
+	{
+		int64		id = DatumGetInt64(rows->values[ROW_SESSION_ID]);
+		int			low = 0;
+		int			high = count - 1;
+		FoldedSession *session;
+
+		while (low < high)
+		{
+			int			middle = low + (high - low) / 2;
+
+			if (sessions[middle].session_id < id)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		session = &sessions[low];
+		session->has_row = true;
+		ItemPointerCopy((ItemPointer) DatumGetPointer(rows->values[ROW_PLACE]),
+						&session->place);
+		session->is_mended = session->is_sound &&
+			read_gaps(rows->values + ROW_FIRST, rows->nulls + ROW_FIRST,
+					  &session->stored);
+	}
+}
+
+/*
+ * Mend the stored gaps of sessions where something is pending: one query for all.
+ */
+static void
+mend_stored_gaps(const Fold *fold, FoldedSession *sessions, int count)
+{
+	RegionRequest *requests;
+	int			nrequests = 0;
+	int			next = 0;
+
+	for (int i = 0; i < count; i++)
+		if (sessions[i].is_mended)
+			nrequests += sessions[i].pending.count;
+	if (nrequests == 0)
+		return;
+
+	requests = palloc(nrequests * sizeof(RegionRequest));
+	for (int i = 0; i < count; i++)
+		for (int j = 0; sessions[i].is_mended && j < sessions[i].pending.count; j++)
+		{
+			requests[next].session_id = sessions[i].session_id;
+			requests[next++].range = sessions[i].pending.ranges[j];
+		}
+	read_regions(fold->store, requests, nrequests);
+
+	next = 0;
+	for (int i = 0; i < count; i++)
+	{
+		FoldedSession *session = &sessions[i];
+
+		if (!session->is_mended)
+			continue;
+		session->gaps = session->stored;
+		session->is_mended = mend_regions(&session->gaps, requests + next,
+										  session->pending.count);
+		next += session->pending.count;
+	}
+}
+
+/*
+ * Read all activities of those sessions whose stored gaps don't help.
+ */
+static void
+read_other_gaps(const Fold *fold, FoldedSession *sessions, int count)
+{
+	int64		ids[FOLD_BATCH];
+	Gaps		gaps[FOLD_BATCH];
+	int			nothers = 0;
+	int			next = 0;
+
+	for (int i = 0; i < count; i++)
+		if (!sessions[i].is_mended)
+			ids[nothers++] = sessions[i].session_id;
+	if (nothers == 0)
+		return;
+	raw_gaps_of(fold->store, ids, nothers, gaps);
+	for (int i = 0; i < count; i++)
+		if (!sessions[i].is_mended)
+			sessions[i].gaps = gaps[next++];
+}
+
+static void
+fold_batch(const Fold *fold, FoldedSession *sessions, int count)
+{
+	Rows		stored;
+
+	if (count == 0)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	load_stored_gaps(fold, sessions, count, &stored);
+	mend_stored_gaps(fold, sessions, count);
+	read_other_gaps(fold, sessions, count);
+	for (int i = 0; i < count; i++)
+	{
+		FoldedSession *session = &sessions[i];
+
+		write_idle(fold, session->session_id, &session->gaps,
+				   session->has_row ? &session->place : NULL,
+				   session->stored.count > 0 ? &session->stored : NULL);
+	}
+	end_rows(&stored);
+}
+
+/*
+ * Fold the sessions of pending rows that a query lists in order, and delete these
+ * rows; how many sessions they were.  Stops at a session when it has had so many
+ * rows and sessions, and says where it would have gone on.
  */
 static int64
-for_each_session(const Store *store, const StoreQuery *query,
-				 bool (*action) (const Store *store, int64 session_id))
+fold_pending(const Fold *fold, const StoreQuery *query, int64 first_id,
+			 int64 limit, int64 *next_id)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext batch_context;
+	FoldedSession sessions[FOLD_BATCH];
+	Datum		parameters[] = {Int64GetDatum(first_id), Int64GetDatum(PG_INT64_MAX)};
+	Rows		pending;
+	int			count = 0;
+	int64		folded = 0;
+	int64		seen = 0;
+	bool		is_stopped = false;
+
+	batch_context = AllocSetContextCreate(CurrentMemoryContext,
+										  "ekran_sessions fold",
+										  ALLOCSET_DEFAULT_SIZES);
+	begin_rows(&pending, fold->store, query, parameters);
+	MemoryContextSwitchTo(batch_context);
+	while (next_row(&pending))
+	{
+		int64		id = DatumGetInt64(pending.values[ROW_SESSION_ID]);
+		FoldedSession *session;
+
+		if (count == 0 || sessions[count - 1].session_id != id)
+		{
+			if (seen >= limit)
+			{
+				*next_id = id;
+				is_stopped = true;
+				break;
+			}
+			if ((fold->slices & ((SliceSet) 1 << slice_of(id))) == 0)
+				continue;
+			if (count == FOLD_BATCH)
+			{
+				fold_batch(fold, sessions, count);
+				MemoryContextReset(batch_context);
+				count = 0;
+			}
+			session = &sessions[count++];
+			memset(session, 0, sizeof(*session));
+			session->session_id = id;
+			session->is_sound = true;
+			folded++;
+		}
+		session = &sessions[count - 1];
+		session->is_sound &= add_pending_range(&session->pending,
+											   pending.values + ROW_FIRST,
+											   pending.nulls + ROW_FIRST);
+		delete_derived_row(&fold->pending,
+						   (ItemPointer) DatumGetPointer(pending.values[ROW_PLACE]));
+		seen++;
+	}
+	fold_batch(fold, sessions, count);
+	MemoryContextSwitchTo(caller_context);
+	end_rows(&pending);
+	MemoryContextDelete(batch_context);
+	if (!is_stopped)
+		*next_id = PG_INT64_MAX;
+	return folded;
+}
+
+/*
+ * Fold what is pending for the sessions from an id on, so many pending rows or a
+ * few more; how many sessions it folded, and in next_id where to go on, or
+ * PG_INT64_MAX at the end.
+ */
+int64
+fold_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
+{
+	return fold_pending(fold, &pending_from, first_id, limit, next_id);
+}
+
+/* The rows of session_idle beside the activities, both in order. */
+typedef struct IdleRows
+{
+	Rows		rows;
+	bool		has_row;		/* one in hand? */
+} IdleRows;
+
+static void
+advance_idle(IdleRows *idle)
+{
+	idle->has_row = next_row(&idle->rows);
+}
+
+static ItemPointer
+idle_place(const IdleRows *idle)
+{
+	return (ItemPointer) DatumGetPointer(idle->rows.values[ROW_PLACE]);
+}
+
+/*
+ * Delete the rows of sessions before an id, which have no activity.
+ */
+static void
+delete_idle_before(const Fold *fold, IdleRows *idle, int64 session_id)
+{
+	while (idle->has_row &&
+		   DatumGetInt64(idle->rows.values[ROW_SESSION_ID]) < session_id)
+	{
+		delete_derived_row(&fold->idle, idle_place(idle));
+		advance_idle(idle);
+	}
+}
+
+static void
+rebuild_idle(const Fold *fold, IdleRows *idle, int64 session_id, Region *region)
+{
+	Gaps		gaps;
+	Gaps		stored;
+	bool		has_row;
+
+	end_region(region, DT_NOEND);
+	gaps = region_gaps(region);
+	delete_idle_before(fold, idle, session_id);
+	has_row = idle->has_row &&
+		DatumGetInt64(idle->rows.values[ROW_SESSION_ID]) == session_id;
+	if (!has_row)
+		write_idle(fold, session_id, &gaps, NULL, NULL);
+	else
+	{
+		bool		is_sound = read_gaps(idle->rows.values + ROW_FIRST,
+										 idle->rows.nulls + ROW_FIRST, &stored);
+
+		write_idle(fold, session_id, &gaps, idle_place(idle),
+				   is_sound ? &stored : NULL);
+		advance_idle(idle);
+	}
+	free_gaps(&gaps);
+}
+
+static void
+delete_pending_between(const Fold *fold, int64 first_id, int64 last_id)
+{
+	Datum		parameters[] = {Int64GetDatum(first_id), Int64GetDatum(last_id)};
+	Rows		rows;
+
+	begin_rows(&rows, fold->store, &pending_between, parameters);
+	while (next_row(&rows))
+		delete_derived_row(&fold->pending,
+						   (ItemPointer) DatumGetPointer(rows.values[0]));
+	end_rows(&rows);
+}
+
+/*
+ * Make the derived rows of the sessions from an id on anew, in one pass over their
+ * activities, so many activities or a few more; how many sessions have some, and in
+ * next_id where to go on, or PG_INT64_MAX at the end.  All slices are held.
+ */
+int64
+rebuild_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext session_context;
-	Rows		sessions;
-	int64		done = 0;
+	Datum		parameters[] = {Int64GetDatum(first_id)};
+	Rows		activities;
+	IdleRows	idle;
+	Region		region;
+	int64		session_id = 0;
+	bool		has_session = false;
+	int64		seen = 0;
+	int64		rebuilt = 0;
 
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
-											"ekran_sessions session",
+											"ekran_sessions rebuild",
 											ALLOCSET_DEFAULT_SIZES);
-	begin_rows(&sessions, store, query, NULL);
-	while (next_row(&sessions))
+	*next_id = PG_INT64_MAX;
+	begin_rows(&idle.rows, fold->store, &idle_from, parameters);
+	begin_rows(&activities, fold->store, &activities_from, parameters);
+	MemoryContextSwitchTo(session_context);
+	advance_idle(&idle);
+	while (next_row(&activities))
 	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(session_context);
-		if (action(store, DatumGetInt64(sessions.values[0])))
-			done++;
-		MemoryContextSwitchTo(caller_context);
-		MemoryContextReset(session_context);
+		int64		id = DatumGetInt64(activities.values[0]);
+
+		if (!has_session || id != session_id)
+		{
+			if (has_session)
+			{
+				rebuild_idle(fold, &idle, session_id, &region);
+				MemoryContextReset(session_context);
+				has_session = false;
+				if (seen >= limit)
+				{
+					*next_id = id;
+					break;
+				}
+			}
+			session_id = id;
+			has_session = true;
+			begin_region(&region);
+			rebuilt++;
+		}
+		add_region_activity(&region, DatumGetTimestampTz(activities.values[1]),
+							DT_NOBEGIN);
+		seen++;
 	}
-	end_rows(&sessions);
+	if (has_session)
+		rebuild_idle(fold, &idle, session_id, &region);
+	if (*next_id != PG_INT64_MAX)
+		delete_idle_before(fold, &idle, *next_id);
+	else
+		while (idle.has_row)
+		{
+			delete_derived_row(&fold->idle, idle_place(&idle));
+			advance_idle(&idle);
+		}
+	MemoryContextSwitchTo(caller_context);
+	end_rows(&activities);
+	end_rows(&idle.rows);
 	MemoryContextDelete(session_context);
-	return done;
+
+	delete_pending_between(fold, first_id,
+						   *next_id == PG_INT64_MAX ? PG_INT64_MAX : *next_id - 1);
+	return rebuilt;
+}
+
+/*
+ * Make both derived tables ones of a generation, or of what else stands there.
+ */
+void
+set_generations(const Fold *fold, const char *generation)
+{
+	set_generation(&fold->idle, TABLE_SESSION_IDLE, generation);
+	set_generation(&fold->pending, TABLE_PENDING, generation);
+}
+
+/*
+ * Make all derived data of a store anew, and let it be trusted, as of the
+ * generation of its triggers; how many sessions have activity.  With an SPI
+ * connection, the owner's rights, and in READ COMMITTED.  Waits for those who fold.
+ */
+int64
+rebuild_index(const Store *store)
+{
+	Fold		fold;
+	int64		end;
+	int64		rebuilt;
+
+	begin_fold(&fold, store, lock_slices(store, true));
+	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, &end);
+	set_generations(&fold, fold.status.generation);
+	end_fold(&fold);
+	return rebuilt;
+}
+
+/*
+ * Why nothing can be folded in this place of this transaction, or NULL.
+ */
+const char *
+why_not_fold(void)
+{
+	if (IsolationUsesXactSnapshot())
+		return "the transaction is not in isolation level READ COMMITTED";
+	if (is_statement_in_progress())
+		return "a statement on activities is in progress";
+	return NULL;
+}
+
+/*
+ * Fold a session, if nobody else is at it.
+ */
+static void
+fold_session(const Store *store, int64 session_id)
+{
+	int			slice = slice_of(session_id);
+	int64		next_id;
+	Fold		fold;
+
+	if (!lock_slice(store, slice, false))
+		return;
+	begin_fold(&fold, store, (SliceSet) 1 << slice);
+	if (fold.status.state == DERIVED_OK)
+		(void) fold_pending(&fold, &pending_of_session, session_id, PG_INT64_MAX,
+							&next_id);
+	end_fold(&fold);
+}
+
+static void
+fold_chosen(const Store *store, const int64 *ids, int count)
+{
+	Store		owned = *store;
+	CallerRights caller = become_owner(&owned, OWNER_KEEPS);
+
+	SPI_connect();
+	for (int i = 0; i < count; i++)
+		fold_session(&owned, ids[i]);
+	SPI_finish();
+	become_caller(&owned, caller);
+}
+
+/*
+ * Do so in a subtransaction: what a fold meets with is not the business of whoever
+ * ingests.
+ */
+static void
+try_fold_chosen(const Store *store, const int64 *ids, int count)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	ResourceOwner caller_owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller_context);
+	PG_TRY();
+	{
+		fold_chosen(store, ids, count);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_context);
+		CurrentResourceOwner = caller_owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(error);
+		ereport(LOG,
+				(errmsg("could not fold in what is pending in store \"%s\": %s",
+						NameStr(store->name), error->message),
+				 errdetail("It stays pending. What is returned is exact all the same.")));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller_context);
+	CurrentResourceOwner = caller_owner;
 }
 
 /*
  * Now and then, fold what is pending for sessions that a statement touched: by
- * chance, for to count it would take longer than to add to it.  In other
- * isolation levels than READ COMMITTED a fold could fail, or show the
- * transaction what its snapshot doesn't.
+ * chance, for to count it would take longer than to add to it.
+ *
+ * A fold keeps its slice until the transaction ends, so not in a block, nor inside
+ * of another statement's trigger.
  */
 void
 fold_by_chance(const Store *store, const TouchedSessions *sessions)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	MemoryContext session_context = NULL;
+	int64		chosen[FOLD_BATCH];
+	int			count = 0;
 
-	if (IsolationUsesXactSnapshot())
+	if (IsTransactionBlock() || GetCurrentTransactionNestLevel() > 1 ||
+		trigger_depth() > 1 || why_not_fold() != NULL)
 		return;
-	for (int i = 0; i < sessions->count; i++)
-	{
-		if (pg_prng_uint32(&pg_global_prng_state) % FOLD_EVERY != 0)
-			continue;
-		if (session_context == NULL)
-			session_context = AllocSetContextCreate(CurrentMemoryContext,
-													"ekran_sessions session",
-													ALLOCSET_DEFAULT_SIZES);
-		MemoryContextSwitchTo(session_context);
-		(void) fold_session(store, sessions->ids[i], FOLD_PENDING);
-		MemoryContextSwitchTo(caller_context);
-		MemoryContextReset(session_context);
-	}
-	if (session_context != NULL)
-		MemoryContextDelete(session_context);
+	for (int i = 0; i < sessions->count && count < FOLD_BATCH; i++)
+		if (pg_prng_uint32(&pg_global_prng_state) % FOLD_EVERY == 0)
+			chosen[count++] = sessions->ids[i];
+	if (count > 0)
+		try_fold_chosen(store, chosen, count);
 }
 
-/*
- * Give new sessions their rows of the index.
- *
- * A row that is there is one that forget_sessions() has left.  A refresh may be
- * about to delete it: what is pending tells the next one to make another.
- */
-void
-add_idle_rows(const Store *store, const int64 *ids, int count)
+static void
+warn_not_folded(const char *reason, const char *hint)
 {
-	Datum		parameters[] = {int8_array(ids, count)};
-
-	if (run_query(store, &add_idle, parameters) < (uint64) count)
-		(void) run_query(store, &add_pending_of_idle, parameters);
-	pfree(DatumGetPointer(parameters[0]));
-}
-
-/*
- * Forget the derived rows of sessions that are no more.
- *
- * Those that a fold holds in this moment stay, and in other isolation levels
- * than READ COMMITTED all of them, for a fold might have changed one since the
- * snapshot: all of such a session is pending then, so that they say nothing of
- * a new session with that id, and the next refresh finds and deletes them.
- */
-void
-forget_sessions(const Store *store, const int64 *ids, int count)
-{
-	Datum		parameters[] = {int8_array(ids, count)};
-	uint64		deleted = 0;
-
-	if (!IsolationUsesXactSnapshot())
-	{
-		(void) run_query(store, &delete_pending, parameters);
-		deleted = run_query(store, &delete_idle, parameters);
-	}
-	if (deleted < (uint64) count)
-		(void) run_query(store, &add_pending_of_idle, parameters);
-	pfree(DatumGetPointer(parameters[0]));
-}
-
-/*
- * Give a session its row of session_idle, and make that anew.
- */
-static bool
-rebuild_session(const Store *store, int64 session_id)
-{
-	Datum		parameters[] = {int8_array(&session_id, 1)};
-	Rows		session;
-	bool		exists;
-
-	/* Nobody may delete it meanwhile, or a row would stay behind. */
-	lock_existing_sessions(store, &session_id, 1, &session);
-	exists = next_row(&session);
-	end_rows(&session);
-	if (!exists)
-		return false;
-	(void) run_query(store, &add_idle, parameters);
-	return fold_session(store, session_id, FOLD_ALL);
-}
-
-/*
- * Does a session have a row of session_idle, whoever holds it?
- */
-static bool
-has_idle_row(const Store *store, int64 session_id)
-{
-	Datum		parameters[] = {Int64GetDatum(session_id)};
-	bool		has_row;
-
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	has_row = run_query(store, &idle_of_session, parameters) > 0;
-	PopActiveSnapshot();
-	return has_row;
-}
-
-/*
- * Fold what is pending for a session; give it its row if that is missing.
- */
-static bool
-fold_pending(const Store *store, int64 session_id)
-{
-	Datum		parameters[1];
-
-	if (fold_session(store, session_id, FOLD_PENDING))
-		return true;
-	if (has_idle_row(store, session_id))
-		return false;
-	if (rebuild_session(store, session_id))
-		return true;
-
-	/* Neither a row nor a session: what is pending is of one deleted. */
-	parameters[0] = int8_array(&session_id, 1);
-	(void) run_query(store, &delete_pending, parameters);
-	return false;
+	ereport(WARNING,
+			(errmsg("nothing has been folded: %s", reason),
+			 errdetail("What is returned is exact all the same, folded or not."),
+			 errhint("%s", hint)));
 }
 
 /*
  * ekran_refresh() returns bigint
  *
  * Fold in what is pending; the number of sessions folded.  Skips those that
- * somebody else is folding.  Outside of READ COMMITTED, nothing is folded, and
- * a warning says so.  Errors: those of begin_maintenance() and require_index().
+ * somebody else is folding.  Outside of READ COMMITTED, while a statement on
+ * activities is in progress, and in a store that is raw, nothing is folded, and a
+ * warning says so.  Errors: those of begin_maintenance(); 55000 if the store is
+ * broken.
  */
 Datum
 ekran_refresh(PG_FUNCTION_ARGS)
 {
 	Store		store;
 	CallerRights caller = begin_maintenance(&store);
+	const char *reason = why_not_fold();
 	int64		folded = 0;
 
 	(void) fcinfo;
-	require_index(&store);
-	if (IsolationUsesXactSnapshot())
-		ereport(WARNING,
-				(errmsg("nothing has been folded, for the transaction is not in isolation level READ COMMITTED"),
-				 errdetail("What is returned is exact all the same, folded or not.")));
+	if (reason != NULL)
+		warn_not_folded(reason, "Call ekran_refresh() as a statement of its own, in READ COMMITTED.");
 	else
 	{
+		Fold		fold;
+		int64		end;
+
 		SPI_connect();
-		folded = for_each_session(&store, &pending_sessions, fold_pending);
+		begin_fold(&fold, &store, lock_slices(&store, false));
+		if (fold.status.state == DERIVED_OK)
+			folded = fold_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, &end);
+		else
+			warn_not_folded(fold.status.reason, "CALL ekran_maintain() makes the derived tables anew.");
+		end_fold(&fold);
 		SPI_finish();
 	}
 	become_caller(&store, caller);
@@ -504,25 +776,13 @@ ekran_refresh(PG_FUNCTION_ARGS)
 }
 
 /*
- * Make all derived data of a store anew; the number of sessions.  Needs an SPI
- * connection, and the owner's rights.
- */
-int64
-rebuild_index(const Store *store)
-{
-	int64		rebuilt = for_each_session(store, &all_sessions, rebuild_session);
-
-	(void) run_query(store, &delete_idle_of_none, NULL);
-	(void) run_query(store, &delete_pending_of_none, NULL);
-	return rebuilt;
-}
-
-/*
  * ekran_rebuild() returns bigint
  *
- * Make all derived data anew from the raw activities, also where triggers did
- * not see what was written; the number of sessions.  Waits for those who fold.
- * Errors: 25001 outside of READ COMMITTED; otherwise as ekran_refresh().
+ * Make all derived data anew from the activities, also where triggers did not see
+ * what was written; the number of sessions that have some.  Waits for those who
+ * fold.  Errors: 25001 outside of READ COMMITTED, 55000 while a statement on
+ * activities is in progress or if the store is broken; otherwise as
+ * begin_maintenance().
  */
 Datum
 ekran_rebuild(PG_FUNCTION_ARGS)
@@ -532,13 +792,17 @@ ekran_rebuild(PG_FUNCTION_ARGS)
 	int64		rebuilt;
 
 	(void) fcinfo;
-	require_index(&store);
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("ekran_rebuild() needs isolation level READ COMMITTED"),
-				 errdetail("It takes a snapshot of each session's activities after it has locked the session's row of the index."),
+				 errdetail("It takes a snapshot of the activities after it has locked the index."),
 				 errhint("Begin the transaction with BEGIN ISOLATION LEVEL READ COMMITTED.")));
+	if (why_not_fold() != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot rebuild: %s", why_not_fold()),
+				 errhint("Call ekran_rebuild() as a statement of its own.")));
 
 	SPI_connect();
 	rebuilt = rebuild_index(&store);

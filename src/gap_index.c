@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 /*
  * Ranges as near as this are read as one: to read the activities in between
@@ -47,48 +48,81 @@ static const StoreQuery activities_around = {
 	.batch = ACTIVITY_BATCH
 };
 
-static const Range whole_timeline = {DT_NOBEGIN, DT_NOEND};
+/* All activities of sessions ($1), likewise. */
+static const StoreQuery activities_of_sessions = {
+	.sql = "SELECT r.place, a.activity_date"
+	" FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (session_id, place)"
+	" CROSS JOIN LATERAL ("
+	"  SELECT b.activity_date FROM @store@.activity b"
+	"  WHERE b.session_id OPERATOR(pg_catalog.=) r.session_id"
+	"  AND b.activity_date IS NOT NULL"
+	"  ORDER BY b.activity_date OFFSET 0) a",
+	.parameters = {INT8ARRAYOID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.plan_options = PLAN_ONCE,
+	.batch = ACTIVITY_BATCH
+};
+
+static const char *
+why_not_for_caller(const Store *store)
+{
+	Oid			idle = store->tables[TABLE_SESSION_IDLE];
+	Oid			pending = store->tables[TABLE_PENDING];
+
+	if (pg_class_aclcheck(idle, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
+		pg_class_aclcheck(pending, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		return "the caller may not read \"session_idle\" and \"pending\"";
+	if (check_enable_rls(store->tables[TABLE_ACTIVITY], InvalidOid, true) == RLS_ENABLED ||
+		check_enable_rls(idle, InvalidOid, true) == RLS_ENABLED ||
+		check_enable_rls(pending, InvalidOid, true) == RLS_ENABLED)
+		return "row-level security holds for the caller";
+	return NULL;
+}
+
+/*
+ * Why the index can't answer for the caller under the active snapshot, or NULL.
+ *
+ * It can't for thresholds that gaps it leaves out would exceed, where it can't be
+ * trusted, and while this transaction sees what it does not tell of.  It must not
+ * where row-level security shows the caller only some activities, for the gaps are
+ * those between all; nor where it hides rows of the index itself.  A caller who may
+ * not read the index reads what it is made from: slower, and as exact.
+ */
+const char *
+why_not_by_index(const Store *store, const IdleRule *rule)
+{
+	DerivedStatus status;
+	const char *reason;
+
+	if (rule->threshold < MINIMUM_GAP)
+		return "ekran_sessions.idle_threshold is less than a minute";
+	if (is_statement_in_progress())
+		return "a statement on activities is in progress";
+	if (has_folded())
+		return "the transaction has folded";
+	for (StoreTable table = TABLE_ACTIVITY; table <= TABLE_PENDING; table++)
+		if (!OidIsValid(store->tables[table]))
+			return psprintf("there is no table \"%s\"", table_names[table]);
+	reason = why_not_for_caller(store);
+	if (reason != NULL)
+		return reason;
+	status = derived_status(store, GetActiveSnapshot());
+	return status.state == DERIVED_OK ? NULL : status.reason;
+}
 
 /*
  * Can the index answer for the caller?
- *
- * It can't for thresholds that gaps it leaves out would exceed, and in stores
- * that have none.  It must not where row-level security shows the caller only
- * some activities, for the gaps are those between all; nor where it hides rows
- * of the index itself.  A caller who may not read the index reads what it is made from:
- * slower, and as exact.
  */
 bool
 index_is_usable(const Store *store, const IdleRule *rule)
 {
-	Oid			activity = store->tables[TABLE_ACTIVITY];
-	Oid			idle = store->tables[TABLE_SESSION_IDLE];
-	Oid			pending = store->tables[TABLE_PENDING];
+	const char *reason = why_not_by_index(store, rule);
 
-	return rule->threshold >= MINIMUM_GAP &&
-		store->has_index &&
-		pg_class_aclcheck(idle, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		pg_class_aclcheck(pending, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		check_enable_rls(activity, InvalidOid, true) != RLS_ENABLED &&
-		check_enable_rls(idle, InvalidOid, true) != RLS_ENABLED &&
-		check_enable_rls(pending, InvalidOid, true) != RLS_ENABLED;
-}
-
-/*
- * Refuse to keep an index that isn't there.
- *
- * Errors: 42P01.
- */
-void
-require_index(const Store *store)
-{
-	if (!store->has_index)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("store \"%s\" has no idle-gap index",
-						NameStr(store->name)),
-				 errdetail("It needs both tables \"session_idle\" and \"pending\", of its owner."),
-				 errhint("Complete the store with ekran_create_store().")));
+	if (reason != NULL)
+		ereport(DEBUG1,
+				(errmsg("store \"%s\" is read from its activities: %s",
+						NameStr(store->name), reason)));
+	return reason == NULL;
 }
 
 /*
@@ -142,6 +176,17 @@ add_pending_range(Ranges *ranges, const Datum *values, const bool *nulls)
 }
 
 /*
+ * Add an activity to a region.  Queries rely on their plans for the order.
+ */
+static void
+add_next_activity(Region *region, TimestampTz moment, TimestampTz range_start)
+{
+	if (moment < region->last)
+		elog(ERROR, "activities come out of order");
+	add_region_activity(region, moment, range_start);
+}
+
+/*
  * Read the regions around ranges of sessions: one query for all.
  */
 void
@@ -152,7 +197,6 @@ read_regions(const Store *store, RegionRequest *requests, int count)
 	TimestampTz *last = palloc(count * sizeof(TimestampTz));
 	Datum		parameters[3];
 	Rows		activities;
-	int			previous = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -168,15 +212,11 @@ read_regions(const Store *store, RegionRequest *requests, int count)
 	begin_rows(&activities, store, &activities_around, parameters);
 	while (next_row(&activities))
 	{
-		int			place = (int) DatumGetInt64(activities.values[0]) - 1;
-		TimestampTz moment = DatumGetTimestampTz(activities.values[1]);
+		RegionRequest *request = &requests[DatumGetInt64(activities.values[0]) - 1];
 
-		/* The query relies on the plan for this. */
-		if (place < previous || moment < requests[place].region.last)
-			elog(ERROR, "activities come out of order");
-		previous = place;
-		add_region_activity(&requests[place].region, moment,
-							requests[place].range.first);
+		add_next_activity(&request->region,
+						  DatumGetTimestampTz(activities.values[1]),
+						  request->range.first);
 	}
 	end_rows(&activities);
 
@@ -237,19 +277,40 @@ exact_gaps(const Store *store, int64 session_id, Gaps *gaps,
 }
 
 /*
+ * Read all gaps of sessions from their activities: one query for all.
+ */
+void
+raw_gaps_of(const Store *store, const int64 *ids, int count, Gaps *gaps)
+{
+	Datum		parameters[] = {int8_array(ids, count)};
+	Region	   *regions = palloc(count * sizeof(Region));
+	Rows		activities;
+
+	for (int i = 0; i < count; i++)
+		begin_region(&regions[i]);
+	begin_rows(&activities, store, &activities_of_sessions, parameters);
+	while (next_row(&activities))
+		add_next_activity(&regions[DatumGetInt64(activities.values[0]) - 1],
+						  DatumGetTimestampTz(activities.values[1]), DT_NOBEGIN);
+	end_rows(&activities);
+
+	for (int i = 0; i < count; i++)
+	{
+		end_region(&regions[i], DT_NOEND);
+		gaps[i] = region_gaps(&regions[i]);
+	}
+	pfree(regions);
+	pfree(DatumGetPointer(parameters[0]));
+}
+
+/*
  * Read all gaps of a session from its activities.
  */
 Gaps
 raw_gaps(const Store *store, int64 session_id)
 {
-	RegionRequest request;
 	Gaps		gaps;
 
-	request.session_id = session_id;
-	request.range = whole_timeline;
-	read_regions(store, &request, 1);
-	gaps.count = request.region.gaps.count;
-	gaps.start = request.region.gaps.start;
-	gaps.end = request.region.gaps.end;
+	raw_gaps_of(store, &session_id, 1, &gaps);
 	return gaps;
 }

@@ -158,6 +158,19 @@ latest_activity(const Gaps *gaps)
 }
 
 /*
+ * The gaps of a session without activity: one, from end to end.
+ */
+Gaps
+no_activity_gaps(void)
+{
+	static const TimestampTz start[] = {DT_NOBEGIN};
+	static const TimestampTz end[] = {DT_NOEND};
+	Gaps		gaps = {1, start, end};
+
+	return gaps;
+}
+
+/*
  * The idle time between two moments of a session, in microseconds.
  *
  * Exact for thresholds of MINIMUM_GAP and longer.
@@ -239,6 +252,20 @@ end_region(Region *region, TimestampTz range_end)
 		append_gap(&region->gaps, region->last, DT_NOEND);
 		region->last = DT_NOEND;
 	}
+}
+
+/*
+ * The gaps in a region that has been ended.
+ */
+Gaps
+region_gaps(const Region *region)
+{
+	Gaps		gaps;
+
+	gaps.count = region->gaps.count;
+	gaps.start = region->gaps.start;
+	gaps.end = region->gaps.end;
+	return gaps;
 }
 
 /*

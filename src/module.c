@@ -110,4 +110,5 @@ _PG_init(void)
 
 	MarkGUCPrefixReserved("ekran_sessions");
 	install_query_guard();
+	watch_transactions();
 }

@@ -155,7 +155,8 @@ static const StoreQuery gaps_of_sessions = {
 };
 
 static const StoreQuery any_pending = {
-	.sql = "SELECT p.session_id FROM @store@.pending p LIMIT 1",
+	.sql = "SELECT p.session_id FROM @store@.pending p"
+	" WHERE p.session_id IS NOT NULL LIMIT 1",
 	.plan_options = PLAN_ONCE
 };
 
@@ -394,13 +395,25 @@ chunk_ids(const Chunk *chunk)
 }
 
 /*
- * Give the sessions of a chunk their gaps, which may point into the rows.
+ * Give the sessions of a chunk their gaps, which may point into the rows.  A session
+ * without a row had no activity when it was folded last, if ever.
  */
 static void
 load_gaps(PageReader *reader, Rows *rows)
 {
 	Datum		parameters[] = {chunk_ids(&reader->chunk)};
 
+	for (int i = 0; i < reader->chunk.count; i++)
+	{
+		PageSession *session = &reader->chunk.sessions[i];
+
+		session->has_gaps = true;
+		session->gaps = no_activity_gaps();
+	}
+	/* Where an owner has given up the key, one of a kind will get what there is. */
+	for (int i = 1; i < reader->chunk.count; i++)
+		if (reader->chunk.by_id[i]->session_id == reader->chunk.by_id[i - 1]->session_id)
+			reader->chunk.by_id[i]->has_gaps = reader->chunk.by_id[i - 1]->has_gaps = false;
 	begin_rows(rows, reader->store, &gaps_of_sessions, parameters);
 	while (next_row(rows))
 	{

@@ -49,16 +49,39 @@ static const StoreQuery running_sessions = {
 	.batch = SESSION_BATCH
 };
 
-/* Activities after as_of ($3) are stamped by a clock that is wrong, and don't
- * keep a session running. */
+/*
+ * The latest moment of a session q up to as_of ($3): activities after that are
+ * stamped by a clock that is wrong, and don't keep it running.
+ */
+#define LATEST_MOMENT \
+	"COALESCE(" \
+	" (SELECT a.activity_date FROM @store@.activity a" \
+	"  WHERE a.session_id OPERATOR(pg_catalog.=) q.session_id" \
+	"  AND a.activity_date OPERATOR(pg_catalog.>=) q.login_date" \
+	"  AND a.activity_date OPERATOR(pg_catalog.<=) $3" \
+	"  ORDER BY a.activity_date DESC LIMIT 1), q.login_date)"
+
+/*
+ * Of sessions ($1), lock those that seem silent since a moment ($2), but for those
+ * whose activities are on their way, for these hold them KEY SHARE.  From here on,
+ * who brings activities for one waits for us.
+ */
+static const StoreQuery lock_silent_sessions = {
+	.sql = "SELECT q.session_id FROM @store@.session q"
+	" WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	" AND q.logout_date IS NULL"
+	" AND " LATEST_MOMENT " OPERATOR(pg_catalog.<) $2"
+	" FOR UPDATE OF q SKIP LOCKED",
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.columns = {{INT8OID}},
+	.mode = QUERY_WRITES,
+	.plan_options = PLAN_ONCE
+};
+
+/* Under a snapshot from after that: activities may have come before the lock. */
 static const StoreQuery close_sessions = {
 	.sql = "UPDATE @store@.session s SET logout_date = r.latest"
-	" FROM (SELECT q.session_id, COALESCE("
-	"         (SELECT a.activity_date FROM @store@.activity a"
-	"          WHERE a.session_id OPERATOR(pg_catalog.=) q.session_id"
-	"          AND a.activity_date OPERATOR(pg_catalog.>=) q.login_date"
-	"          AND a.activity_date OPERATOR(pg_catalog.<=) $3"
-	"          ORDER BY a.activity_date DESC LIMIT 1), q.login_date) AS latest"
+	" FROM (SELECT q.session_id, " LATEST_MOMENT " AS latest"
 	"       FROM @store@.session q"
 	"       WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)) r"
 	" WHERE s.session_id OPERATOR(pg_catalog.=) r.session_id"
@@ -67,7 +90,7 @@ static const StoreQuery close_sessions = {
 	" RETURNING s.session_id, s.login_date, s.logout_date",
 	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 	.columns = {{INT8OID}, {TIMESTAMPTZOID}, {TIMESTAMPTZOID}},
-	.mode = QUERY_WRITES,
+	.mode = QUERY_WRITES_CHECKED,
 	.plan_options = PLAN_ONCE
 };
 
@@ -135,12 +158,37 @@ ekran_purge(PG_FUNCTION_ARGS)
 }
 
 /*
+ * Give those of some sessions that are silent a logout, and return them.
+ */
+static void
+close_silent(const Store *store, Datum *parameters, ReturnSetInfo *result)
+{
+	Rows		silent;
+	Rows		closed;
+	bool		has_some;
+
+	begin_rows(&silent, store, &lock_silent_sessions, parameters);
+	has_some = next_sessions(&silent, &parameters[0]);
+	end_rows(&silent);
+	if (!has_some)
+		return;
+
+	begin_rows(&closed, store, &close_sessions, parameters);
+	while (next_row(&closed))
+		tuplestore_putvalues(result->setResult, result->setDesc,
+							 closed.values, closed.nulls);
+	end_rows(&closed);
+	pfree(DatumGetPointer(parameters[0]));
+}
+
+/*
  * ekran_close_sessions(silent_for interval, as_of timestamptz)
  *		returns table (session_id bigint, login_date timestamptz,
  *					   logout_date timestamptz)
  *
  * Give running sessions whose latest moment up to as_of lies more than
- * silent_for before it a logout at that moment, and return them.  Errors: 22023
+ * silent_for before it a logout at that moment, and return them.  Leaves those alone
+ * whose activities are on their way, or that somebody else has locked.  Errors: 22023
  * for null, a negative interval or an infinite moment, and those of
  * begin_maintenance().
  */
@@ -193,14 +241,10 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 	begin_rows(&sessions, &store, &running_sessions, NULL);
 	while (next_sessions(&sessions, &parameters[0]))
 	{
-		Rows		closed;
+		Datum		ids = parameters[0];
 
-		begin_rows(&closed, &store, &close_sessions, parameters);
-		while (next_row(&closed))
-			tuplestore_putvalues(result->setResult, result->setDesc,
-								 closed.values, closed.nulls);
-		end_rows(&closed);
-		pfree(DatumGetPointer(parameters[0]));
+		close_silent(&store, parameters, result);
+		pfree(DatumGetPointer(ids));
 	}
 	end_rows(&sessions);
 	SPI_finish();

@@ -124,6 +124,21 @@ become_caller(Store *store, CallerRights caller)
 	store->rights = RIGHTS_OF_CALLER;
 }
 
+static CallerRights
+take_owner_rights(Store *store)
+{
+	require_owner_rights(store);
+	if (!is_table_of(store->tables[TABLE_SESSION], store->owner, true) ||
+		!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"session\" and \"activity\" must be tables of one owner in schema \"%s\"",
+						NameStr(store->name)),
+				 errdetail("They are kept in order with their owner's rights."),
+				 errhint("Give both tables the same owner, or complete the store with ekran_create_store().")));
+	return become_owner(store, OWNER_MAINTAINS);
+}
+
 /*
  * Find the store that the setting names and take on its owner's rights, for
  * what keeps it in order; become_caller() ends that.
@@ -136,14 +151,21 @@ CallerRights
 begin_maintenance(Store *store)
 {
 	find_store(store);
-	require_owner_rights(store);
-	if (!is_table_of(store->tables[TABLE_SESSION], store->owner, true) ||
-		!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true))
+	return take_owner_rights(store);
+}
+
+/*
+ * The same of the store in a schema, for who goes on in another transaction.
+ *
+ * Errors: likewise.
+ */
+CallerRights
+begin_maintenance_of(Store *store, Oid schema)
+{
+	if (!load_store(store, schema))
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"session\" and \"activity\" must be tables of one owner in schema \"%s\"",
-						NameStr(store->name)),
-				 errdetail("They are kept in order with their owner's rights."),
-				 errhint("Give both tables the same owner, or complete the store with ekran_create_store().")));
-	return become_owner(store, OWNER_MAINTAINS);
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the store is no longer there"),
+				 errdetail("Its schema or its table \"session\" has been dropped while it was being maintained.")));
+	return take_owner_rights(store);
 }

@@ -48,7 +48,7 @@
 /* Stands in queries for the quoted name of the store's schema. */
 #define STORE_MARK	"@store@"
 
-static const char *const table_names[NUM_STORE_TABLES] = {
+const char *const table_names[NUM_STORE_TABLES] = {
 	[TABLE_CLIENT] = "client",
 	[TABLE_APP_USER] = "app_user",
 	[TABLE_SESSION] = "session",
@@ -120,9 +120,7 @@ is_table_of(Oid relation, Oid owner, bool may_be_partitioned)
 /*
  * Find out what the store in a schema is; false if there is none.
  *
- * A store belongs to the owner of its table session.  Derived tables that
- * somebody else has put there are no index: they may say anything, and their
- * triggers would run with the rights of whoever writes to them.
+ * A store belongs to the owner of its table session.
  */
 bool
 load_store(Store *store, Oid schema)
@@ -145,10 +143,6 @@ load_store(Store *store, Oid schema)
 		return false;
 	store->owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
-	store->has_index =
-		is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true) &&
-		is_table_of(store->tables[TABLE_SESSION_IDLE], store->owner, false) &&
-		is_table_of(store->tables[TABLE_PENDING], store->owner, false);
 	store->rights = RIGHTS_OF_CALLER;
 	return true;
 }

@@ -27,6 +27,18 @@ typedef struct Touched
 	TimestampTz last;
 } Touched;
 
+/*
+ * Sessions that a statement touched.  Most touch one, or one after the other: the
+ * table of them is made when there is a second, and not asked for the same again.
+ */
+typedef struct TouchedSet
+{
+	Touched		single;
+	bool		has_single;
+	HTAB	   *many;			/* NULL: there is at most the single one */
+	Touched    *latest;			/* touched last, or NULL */
+} TouchedSet;
+
 /* A transition table, row by row. */
 typedef struct TransitionScan
 {
@@ -53,7 +65,7 @@ create_touched(void)
  * The number of a column that a trigger goes by.
  */
 static int
-require_column(TriggerData *trigger, const char *name, Oid type)
+require_column(const TriggerData *trigger, const char *name, Oid type)
 {
 	TupleDesc	columns = RelationGetDescr(trigger->tg_relation);
 	int			column = SPI_fnumber(columns, name);
@@ -70,7 +82,7 @@ require_column(TriggerData *trigger, const char *name, Oid type)
 }
 
 static TransitionScan
-begin_transition_scan(TriggerData *trigger, Tuplestorestate *rows,
+begin_transition_scan(const TriggerData *trigger, Tuplestorestate *rows,
 					  bool has_dates)
 {
 	TransitionScan scan;
@@ -132,30 +144,67 @@ next_transition_row(TransitionScan *scan, Touched *row)
 	return true;
 }
 
-static void
-touch(HTAB *touched, const Touched *row)
+static Touched *
+enter(TouchedSet *set, const Touched *row, bool *is_known)
 {
-	bool		found;
-	Touched    *session = hash_search(touched, &row->session_id, HASH_ENTER,
-									  &found);
+	if (!set->has_single)
+	{
+		set->has_single = true;
+		*is_known = false;
+		return &set->single;
+	}
+	if (set->many == NULL)
+	{
+		Touched    *first;
 
-	session->first = found ? Min(session->first, row->first) : row->first;
-	session->last = found ? Max(session->last, row->last) : row->last;
+		set->many = create_touched();
+		first = hash_search(set->many, &set->single.session_id, HASH_ENTER,
+							is_known);
+		*first = set->single;
+	}
+	return hash_search(set->many, &row->session_id, HASH_ENTER, is_known);
+}
+
+static void
+touch(TouchedSet *set, const Touched *row)
+{
+	Touched    *session = set->latest;
+	bool		is_known = true;
+
+	if (session == NULL || session->session_id != row->session_id)
+		session = enter(set, row, &is_known);
+	if (!is_known)
+		*session = *row;
+	session->first = Min(session->first, row->first);
+	session->last = Max(session->last, row->last);
+	set->latest = session;
 }
 
 /*
- * The sessions of the rows of a transition table.
+ * Take a session out of the set again.
  */
-static HTAB *
-touched_by(TriggerData *trigger, Tuplestorestate *rows, bool has_dates)
+static void
+forget(TouchedSet *set, int64 session_id)
 {
-	HTAB	   *touched = create_touched();
+	set->latest = NULL;
+	if (set->many != NULL)
+		(void) hash_search(set->many, &session_id, HASH_REMOVE, NULL);
+	else if (set->has_single && set->single.session_id == session_id)
+		set->has_single = false;
+}
+
+/*
+ * Add the sessions of the rows of a transition table.
+ */
+static void
+touch_all(TouchedSet *set, const TriggerData *trigger, Tuplestorestate *rows,
+		  bool has_dates)
+{
 	TransitionScan scan = begin_transition_scan(trigger, rows, has_dates);
 	Touched		row;
 
 	while (next_transition_row(&scan, &row))
-		touch(touched, &row);
-	return touched;
+		touch(set, &row);
 }
 
 static int
@@ -170,41 +219,52 @@ compare_touched(const void *a, const void *b)
 /*
  * Touched sessions in the order of their ids, in which all lock them.
  */
-static TouchedSessions
-sorted_sessions(HTAB *touched)
+static void
+sort_sessions(TouchedSet *set, TouchedSessions *sessions)
 {
-	TouchedSessions sessions = {0};
-	long		count = hash_get_num_entries(touched);
+	long		count = set->many != NULL ? hash_get_num_entries(set->many) :
+		set->has_single ? 1 : 0;
 	Touched   **entries;
 	HASH_SEQ_STATUS status;
 	Touched    *entry;
 
-	entries = palloc_extended(Max(count, 1) * sizeof(Touched *), MCXT_ALLOC_HUGE);
-	sessions.ids = palloc_extended(Max(count, 1) * sizeof(int64), MCXT_ALLOC_HUGE);
-	sessions.first = palloc_extended(Max(count, 1) * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
-	sessions.last = palloc_extended(Max(count, 1) * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+	memset(sessions, 0, sizeof(*sessions));
+	if (count == 0)
+		return;
+	entries = palloc_extended(count * sizeof(Touched *), MCXT_ALLOC_HUGE);
+	sessions->ids = palloc_extended(count * sizeof(int64), MCXT_ALLOC_HUGE);
+	sessions->first = palloc_extended(count * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+	sessions->last = palloc_extended(count * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
 
-	hash_seq_init(&status, touched);
-	while ((entry = hash_seq_search(&status)) != NULL)
-		entries[sessions.count++] = entry;
-	qsort(entries, sessions.count, sizeof(Touched *), compare_touched);
-	for (int i = 0; i < sessions.count; i++)
+	if (set->many == NULL)
+		entries[sessions->count++] = &set->single;
+	else
 	{
-		sessions.ids[i] = entries[i]->session_id;
-		sessions.first[i] = entries[i]->first;
-		sessions.last[i] = entries[i]->last;
+		hash_seq_init(&status, set->many);
+		while ((entry = hash_seq_search(&status)) != NULL)
+			entries[sessions->count++] = entry;
+		qsort(entries, sessions->count, sizeof(Touched *), compare_touched);
+	}
+	for (int i = 0; i < sessions->count; i++)
+	{
+		sessions->ids[i] = entries[i]->session_id;
+		sessions->first[i] = entries[i]->first;
+		sessions->last[i] = entries[i]->last;
 	}
 	pfree(entries);
-	return sessions;
 }
 
 /*
  * The activities that came or went.
  */
-TouchedSessions
-touched_activities(TriggerData *trigger, Tuplestorestate *rows)
+void
+touched_activities(const TriggerData *trigger, Tuplestorestate *rows,
+				   TouchedSessions *sessions)
 {
-	return sorted_sessions(touched_by(trigger, rows, true));
+	TouchedSet	set = {0};
+
+	touch_all(&set, trigger, rows, true);
+	sort_sessions(&set, sessions);
 }
 
 /*
@@ -217,13 +277,13 @@ touched_activities(TriggerData *trigger, Tuplestorestate *rows)
  * the two together move nothing.
  */
 void
-moved_activities(TriggerData *trigger, TouchedSessions *from,
+moved_activities(const TriggerData *trigger, TouchedSessions *from,
 				 TouchedSessions *to)
 {
 	TransitionScan old_scan = begin_transition_scan(trigger, trigger->tg_oldtable, true);
 	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable, true);
-	HTAB	   *went = create_touched();
-	HTAB	   *came = create_touched();
+	TouchedSet	went = {0};
+	TouchedSet	came = {0};
 	bool		has_old = true;
 	bool		has_new = true;
 
@@ -239,30 +299,31 @@ moved_activities(TriggerData *trigger, TouchedSessions *from,
 			old_row.first == new_row.first)
 			continue;
 		if (has_old)
-			touch(went, &old_row);
+			touch(&went, &old_row);
 		if (has_new)
-			touch(came, &new_row);
+			touch(&came, &new_row);
 	}
-	*from = sorted_sessions(went);
-	*to = sorted_sessions(came);
+	sort_sessions(&went, from);
+	sort_sessions(&came, to);
 }
 
 /*
  * The sessions of one transition table of session that another doesn't have.
  */
-TouchedSessions
-touched_sessions(TriggerData *trigger, Tuplestorestate *rows,
-				 Tuplestorestate *without)
+void
+touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
+				 Tuplestorestate *without, TouchedSessions *sessions)
 {
-	HTAB	   *touched = touched_by(trigger, rows, false);
+	TouchedSet	set = {0};
 
+	touch_all(&set, trigger, rows, false);
 	if (without != NULL)
 	{
 		TransitionScan scan = begin_transition_scan(trigger, without, false);
 		Touched		row;
 
 		while (next_transition_row(&scan, &row))
-			(void) hash_search(touched, &row.session_id, HASH_REMOVE, NULL);
+			forget(&set, row.session_id);
 	}
-	return sorted_sessions(touched);
+	sort_sessions(&set, sessions);
 }

@@ -109,14 +109,13 @@ sub fill_with_gaps
 	$db->query(<<"SQL");
 SELECT ekran_create_store('$store');
 INSERT INTO $store.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2025-01-01 00:00+00' FROM generate_series(1, $sessions) i;
-DELETE FROM $store.pending;
-UPDATE $store.session_idle i SET gap_start = g.starts, gap_end = g.ends
-FROM (SELECT session_id, array_agg(t ORDER BY t) AS starts, array_agg(next ORDER BY next) AS ends
+INSERT INTO $store.session_idle
+SELECT session_id, array_agg(t ORDER BY t), array_agg(next ORDER BY next)
 	FROM (SELECT session_id, t, coalesce(lead(t) OVER (PARTITION BY session_id ORDER BY t), 'infinity') AS next
 		FROM (SELECT session_id, '-infinity'::timestamptz AS t FROM $store.session
 			UNION ALL SELECT session_id, '2024-01-01'::timestamptz + n * interval '90 s' + random() * interval '20 s'
 			FROM $store.session, generate_series(1, $gaps) n) m) p
-	GROUP BY session_id) g WHERE g.session_id = i.session_id;
+	GROUP BY session_id;
 SQL
 }
 

@@ -1,0 +1,549 @@
+/*-------------------------------------------------------------------------
+ *
+ * derived.c
+ *	  Whether the derived tables can be trusted.
+ *
+ * They can as long as nothing has been written that the triggers didn't note,
+ * and what they noted is still there.  Two things tell:
+ *
+ * - The store is as it was made: the triggers of activity, and both tables.  A
+ *	 store that isn't is broken: writers refuse, so that nothing is written that
+ *	 would not be noted, and readers read activity.  This is asked of the catalog
+ *	 as it is now, under locks that keep it so.
+ *
+ * - Both tables hold the same generation that the triggers have as their
+ *	 argument, in one row each, whose session_id is null.  Tables that were
+ *	 emptied, rewritten or restored in part don't; nor do they under a snapshot
+ *	 from before, since that is asked under the reader's own.  Such a store is
+ *	 raw: it is written to and noted, and read from activity, until
+ *	 ekran_maintain() or ekran_rebuild() has made the tables anew.
+ *
+ * The generation is new whenever a trigger is, so it stands for one unbroken
+ * time in which the triggers were there.  It survives dumps and upgrades.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+/* The columns of the derived tables. */
+static const struct
+{
+	const char *name;
+	Oid			type;
+}			derived_columns[][NUM_DERIVED_COLUMNS] = {
+	[TABLE_SESSION_IDLE] = {
+		{"session_id", INT8OID},
+		{"gap_start", TIMESTAMPTZARRAYOID},
+		{"gap_end", TIMESTAMPTZARRAYOID},
+		{"generation", TEXTOID},
+	},
+	[TABLE_PENDING] = {
+		{"session_id", INT8OID},
+		{"first_moment", TIMESTAMPTZOID},
+		{"last_moment", TIMESTAMPTZOID},
+		{"generation", TEXTOID},
+	},
+};
+
+/*
+ * The triggers that note what is written to activity.  All have the same function
+ * and the same argument.
+ *
+ * One is never fired.  Since it names the columns that the derived tables are made
+ * from, the server refuses to give these another type, which would rewrite their
+ * values unnoted.
+ */
+const ActivityTrigger activity_triggers[] = {
+	{"ekran_begin", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+		TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE,
+		"BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT", NULL, false, false, false,
+	"Notes that a statement begins, whose activities the idle-gap index does not know until it ends."},
+	{"ekran_insert", TRIGGER_TYPE_INSERT,
+		"AFTER INSERT", "STATEMENT", NULL, false, true, false,
+	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
+	{"ekran_update", TRIGGER_TYPE_UPDATE,
+		"AFTER UPDATE", "STATEMENT", NULL, true, true, false,
+	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
+	{"ekran_delete", TRIGGER_TYPE_DELETE,
+		"AFTER DELETE", "STATEMENT", NULL, true, false, false,
+	"Keeps the idle-gap index."},
+	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
+		"AFTER TRUNCATE", "STATEMENT", NULL, false, false, false,
+	"Keeps the idle-gap index."},
+	{"ekran_types", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE,
+		"AFTER UPDATE OF session_id, activity_date", "ROW", "false", false, false, false,
+	"Never fired: keeps both columns from getting another type, which would change them unnoted."},
+	{"ekran_partition", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
+		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE,
+		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, false, false, true,
+	"Refuses what is written to a partition directly (55000), which would go unnoted."},
+};
+
+const int	num_activity_triggers = lengthof(activity_triggers);
+
+/*
+ * The generation that a trigger of ours has as its argument; empty if it has none.
+ */
+const char *
+trigger_generation(const Trigger *trigger)
+{
+	if (trigger->tgnargs != 1 ||
+		strlen(trigger->tgargs[0]) >= GENERATION_SIZE)
+		return "";
+	return trigger->tgargs[0];
+}
+
+static const Trigger *
+find_trigger(const TriggerDesc *triggers, const ActivityTrigger *wanted,
+			 Oid function)
+{
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgfoid == function &&
+			trigger->tgtype == wanted->type &&
+			(trigger->tgqual != NULL) == (wanted->condition != NULL) &&
+			(trigger->tgoldtable != NULL) == wanted->has_old_rows &&
+			(trigger->tgnewtable != NULL) == wanted->has_new_rows)
+			return trigger;
+	}
+	return NULL;
+}
+
+/*
+ * What is wrong with the triggers of activity, or NULL: all must be there and
+ * enabled, call one function, and have one argument.
+ */
+const char *
+activity_triggers_fault(Relation activity, Oid function, const char *generation)
+{
+	for (int i = 0; i < num_activity_triggers; i++)
+	{
+		const ActivityTrigger *wanted = &activity_triggers[i];
+		const Trigger *trigger;
+
+		if (wanted->is_for_partitions &&
+			activity->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+			continue;
+		trigger = find_trigger(activity->trigdesc, wanted, function);
+		if (trigger == NULL)
+			return psprintf("table \"activity\" lacks its trigger \"%s\"",
+							wanted->name);
+		if (trigger->tgenabled != TRIGGER_FIRES_ON_ORIGIN &&
+			trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
+			return psprintf("trigger \"%s\" of table \"activity\" is disabled",
+							trigger->tgname);
+		if (generation[0] == '\0' ||
+			strcmp(trigger_generation(trigger), generation) != 0)
+			return psprintf("trigger \"%s\" of table \"activity\" has another argument than the others",
+							trigger->tgname);
+	}
+	return NULL;
+}
+
+/*
+ * Is this the function that our triggers on activity call?  Only superusers make
+ * functions in C, so its symbol tells.
+ */
+static bool
+is_activity_function(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		symbol = SysCacheGetAttr(PROCOID, tuple,
+											 Anum_pg_proc_prosrc, &isnull);
+
+		if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId && !isnull)
+		{
+			char	   *name = TextDatumGetCString(symbol);
+
+			result = strcmp(name, ACTIVITY_TRIGGER_SYMBOL) == 0;
+			pfree(name);
+		}
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
+/*
+ * The trigger of activity that speaks for all of ours; NULL if there is none.
+ */
+static const Trigger *
+leading_trigger(Relation activity)
+{
+	const TriggerDesc *triggers = activity->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (triggers->triggers[i].tgtype == activity_triggers[0].type &&
+			is_activity_function(triggers->triggers[i].tgfoid))
+			return &triggers->triggers[i];
+	return NULL;
+}
+
+/*
+ * The generation of a store whose triggers are all there; false, and why, if they
+ * aren't.
+ */
+bool
+find_generation(Relation activity, char *generation, const char **reason)
+{
+	const Trigger *leading = leading_trigger(activity);
+
+	generation[0] = '\0';
+	if (leading == NULL)
+		*reason = psprintf("table \"activity\" lacks its trigger \"%s\"",
+						   activity_triggers[0].name);
+	else
+	{
+		strlcpy(generation, trigger_generation(leading), GENERATION_SIZE);
+		*reason = activity_triggers_fault(activity, leading->tgfoid, generation);
+	}
+	return *reason == NULL;
+}
+
+static const char *
+index_fault(Relation table, Relation index, StoreTable which)
+{
+	const char *kind = NULL;
+
+	if (index->rd_index->indisexclusion)
+		kind = "an exclusion constraint";
+	else if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL))
+		kind = "an index on expressions";
+	else if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+		kind = "a partial index";
+	else if (index->rd_index->indisunique &&
+			 (which != TABLE_SESSION_IDLE ||
+			  index->rd_index->indkey.values[0] != DERIVED_SESSION_ID))
+		kind = "a unique index";
+	if (kind == NULL)
+		return NULL;
+	return psprintf("\"%s\" is %s on table \"%s\"",
+					RelationGetRelationName(index), kind,
+					RelationGetRelationName(table));
+}
+
+/*
+ * Its indexes must not wait for anybody, fail, or run code of the owner's when
+ * rows come.
+ */
+static const char *
+indexes_fault(Relation table, StoreTable which)
+{
+	List	   *indexes = RelationGetIndexList(table);
+	const char *fault = NULL;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (fault == NULL)
+			fault = index_fault(table, index, which);
+		index_close(index, NoLock);
+	}
+	list_free(indexes);
+	return fault;
+}
+
+/*
+ * What is wrong with a derived table, which is open and locked, or NULL.
+ *
+ * Its name and place are asked for too, for they may have changed between finding
+ * it and locking it.  Rules, triggers and policies on it don't matter: we write to
+ * it directly, and readers ask about policies.
+ */
+const char *
+derived_table_fault(Relation table, const Store *store, StoreTable which)
+{
+	Form_pg_class class = table->rd_rel;
+	const char *name = table_names[which];
+	TupleDesc	columns = RelationGetDescr(table);
+
+	if (strcmp(NameStr(class->relname), name) != 0 ||
+		class->relnamespace != store->schema)
+		return psprintf("table \"%s\" has been replaced", name);
+	if (class->relkind != RELKIND_RELATION || class->relispartition)
+		return psprintf("\"%s\" is not a table of one piece", name);
+	if (class->relowner != store->owner)
+		return psprintf("table \"%s\" belongs to another role than the store",
+						name);
+	if (class->relpersistence != RELPERSISTENCE_PERMANENT)
+		return psprintf("table \"%s\" is not logged", name);
+	if (class->relam != HEAP_TABLE_AM_OID)
+		return psprintf("table \"%s\" has another access method than heap",
+						name);
+	if (class->relhassubclass &&
+		find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
+		return psprintf("tables inherit from \"%s\"", name);
+
+	if (columns->natts != NUM_DERIVED_COLUMNS)
+		return psprintf("table \"%s\" has other columns", name);
+	for (int i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		if (column->attisdropped ||
+			column->atttypid != derived_columns[which][i].type ||
+			strcmp(NameStr(column->attname), derived_columns[which][i].name) != 0)
+			return psprintf("table \"%s\" has other columns", name);
+	}
+	return indexes_fault(table, which);
+}
+
+/*
+ * An index of a derived table in which nulls are found; InvalidOid if there is none.
+ */
+static Oid
+index_by_session(Relation table)
+{
+	List	   *indexes = RelationGetIndexList(table);
+	Oid			result = InvalidOid;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+			index->rd_index->indkey.values[0] == DERIVED_SESSION_ID)
+			result = RelationGetRelid(index);
+		index_close(index, NoLock);
+		if (OidIsValid(result))
+			break;
+	}
+	list_free(indexes);
+	return result;
+}
+
+/*
+ * Begin to go through the rows of a derived table that hold a generation.
+ *
+ * A serializable transaction is not to conflict with those who append beside them:
+ * whichever generation it finds, it answers the same.  Hence SnapshotAny, which
+ * predicate locks disregard; next_generation() looks at the snapshot.
+ */
+SysScanDesc
+begin_generations(Relation table)
+{
+	Oid			index = index_by_session(table);
+	ScanKeyData key;
+
+	if (!OidIsValid(index))
+		return NULL;
+	ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, DERIVED_SESSION_ID,
+						   InvalidStrategy, InvalidOid, InvalidOid, InvalidOid,
+						   (Datum) 0);
+	return systable_beginscan(table, index, true, SnapshotAny, 1, &key);
+}
+
+/*
+ * The slot of the next row that holds a generation under a snapshot, or NULL.
+ */
+TupleTableSlot *
+next_generation(SysScanDesc scan, Snapshot snapshot)
+{
+	while (HeapTupleIsValid(systable_getnext(scan)))
+		if (table_tuple_satisfies_snapshot(scan->heap_rel, scan->slot, snapshot))
+			return scan->slot;
+	return NULL;
+}
+
+/*
+ * What is wrong with the generation that a derived table shows under a snapshot,
+ * or NULL.
+ */
+const char *
+generation_fault(Relation table, Snapshot snapshot, const char *generation)
+{
+	const char *name = RelationGetRelationName(table);
+	SysScanDesc scan = begin_generations(table);
+	TupleTableSlot *slot;
+	int			count = 0;
+	bool		is_equal = true;
+
+	if (scan == NULL)
+		return psprintf("table \"%s\" lacks its index on session_id", name);
+	while ((slot = next_generation(scan, snapshot)) != NULL)
+	{
+		bool		isnull;
+		Datum		shown = slot_getattr(slot, DERIVED_GENERATION, &isnull);
+
+		count++;
+		is_equal &= !isnull &&
+			strcmp(TextDatumGetCString(shown), generation) == 0;
+	}
+	systable_endscan(scan);
+
+	if (count == 0)
+		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
+	if (count > 1)
+		return psprintf("table \"activity\" has been truncated, or table \"%s\" restored twice", name);
+	if (!is_equal)
+		return psprintf("table \"%s\" is of another generation than the triggers", name);
+	return NULL;
+}
+
+/*
+ * Does a snapshot see the last change of a table's entry in the catalog?
+ *
+ * TRUNCATE leaves the table empty for snapshots from before it too.
+ */
+static bool
+is_seen(Oid table, Snapshot snapshot)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		TransactionId changed = HeapTupleHeaderGetXmin(tuple->t_data);
+
+		result = TransactionIdIsCurrentTransactionId(changed) ||
+			!XidInMVCCSnapshot(changed, snapshot);
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
+static const char *
+rewrite_fault(Relation activity, Snapshot snapshot)
+{
+	List	   *tables = list_make1_oid(RelationGetRelid(activity));
+	const char *fault = NULL;
+	ListCell   *cell;
+
+	if (activity->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		tables = find_all_inheritors(RelationGetRelid(activity),
+									 AccessShareLock, NULL);
+	foreach(cell, tables)
+		if (!is_seen(lfirst_oid(cell), snapshot))
+			fault = "table \"activity\" has been changed since the snapshot was taken";
+	list_free(tables);
+	return fault;
+}
+
+/*
+ * A table of a store's, locked against what would change its making; NULL if there
+ * is none.
+ */
+static Relation
+open_for_status(const Store *store, StoreTable which)
+{
+	Oid			oid = store->tables[which];
+
+	return OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : NULL;
+}
+
+/*
+ * Is this a generation of derived tables as we keep them?
+ */
+bool
+is_our_format(const char *generation)
+{
+	const char *format = GENERATION_FORMAT "-";
+
+	return strncmp(generation, format, strlen(format)) == 0;
+}
+
+static const char *
+making_fault(const Store *store, const Relation *tables, char *generation)
+{
+	const char *fault;
+
+	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
+		if (tables[which] == NULL)
+			return psprintf("there is no table \"%s\"", table_names[which]);
+	if (!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true))
+		return "\"activity\" is not a table of the store's owner";
+	for (StoreTable which = TABLE_SESSION_IDLE; which <= TABLE_PENDING; which++)
+	{
+		fault = derived_table_fault(tables[which], store, which);
+		if (fault != NULL)
+			return fault;
+	}
+	(void) find_generation(tables[TABLE_ACTIVITY], generation, &fault);
+	return fault;
+}
+
+/*
+ * Can the derived tables be trusted under a snapshot, and if not, why?
+ *
+ * The tables stay locked: until the transaction ends, nobody can change what has
+ * been looked at here, but for making triggers anew, which keeps nobody from
+ * reading the old generation under an old snapshot.
+ */
+DerivedStatus
+derived_status(const Store *store, Snapshot snapshot)
+{
+	DerivedStatus status = {.state = DERIVED_BROKEN};
+	Relation	tables[NUM_STORE_TABLES] = {NULL};
+
+	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
+		tables[which] = open_for_status(store, which);
+	AcceptInvalidationMessages();
+
+	status.reason = making_fault(store, tables, status.generation);
+	if (status.reason == NULL && !is_our_format(status.generation))
+		status.reason = "the derived tables are of another version of ekran_sessions";
+	if (status.reason == NULL)
+	{
+		status.state = DERIVED_RAW;
+		for (StoreTable which = TABLE_SESSION_IDLE;
+			 status.reason == NULL && which <= TABLE_PENDING; which++)
+			status.reason = generation_fault(tables[which], snapshot,
+											 status.generation);
+		if (status.reason == NULL)
+			status.reason = rewrite_fault(tables[TABLE_ACTIVITY], snapshot);
+	}
+	if (status.reason == NULL)
+		status.state = DERIVED_OK;
+
+	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
+		if (tables[which] != NULL)
+			table_close(tables[which], NoLock);
+	return status;
+}
+
+/*
+ * Refuse to keep derived tables that are not as they were made.
+ *
+ * Errors: 55000.
+ */
+void
+refuse_broken(const Store *store, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("store \"%s\" is broken: %s",
+					NameStr(store->name), reason),
+			 errdetail("Nothing is written to its activities or folded until it is as ekran_create_store() makes it; they can be read."),
+			 errhint("Complete the store with ekran_create_store().")));
+}

@@ -1,0 +1,281 @@
+/*-------------------------------------------------------------------------
+ *
+ * derived_table.c
+ *	  Writing to a derived table: straight to the relation, by OID.
+ *
+ * No SQL, so no name is looked up, no plan made, and nothing of the owner's runs:
+ * rules, triggers, defaults and policies on these tables have no say in it.  What
+ * has one, derived_table_fault() looks for: with plain indexes that aren't unique,
+ * to append neither waits for anybody nor fails.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "compat.h"
+#include "ekran_sessions.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Rows that one record of the log holds. */
+#define ROWS_AT_A_TIME	100
+
+/*
+ * Open a derived table of a store to write to it.  It stays locked until the
+ * transaction ends.
+ *
+ * Errors: 55000 if it is not as it was made.
+ */
+void
+open_derived_table(DerivedTable *table, const Store *store, StoreTable which)
+{
+	Oid			oid = store->tables[which];
+	Relation	relation = OidIsValid(oid) ?
+		try_table_open(oid, RowExclusiveLock) : NULL;
+	const char *fault = relation == NULL ?
+		psprintf("there is no table \"%s\"", table_names[which]) :
+		derived_table_fault(relation, store, which);
+	List	   *indexes;
+	ListCell   *cell;
+
+	if (fault != NULL)
+		refuse_broken(store, fault);
+
+	memset(table, 0, sizeof(*table));
+	table->relation = relation;
+	table->slot = table_slot_create(relation, NULL);
+
+	indexes = RelationGetIndexList(relation);
+	table->indexes = palloc((list_length(indexes) + 1) * sizeof(*table->indexes));
+	foreach(cell, indexes)
+	{
+		DerivedIndex *index = &table->indexes[table->nindexes++];
+
+		index->relation = index_open(lfirst_oid(cell), RowExclusiveLock);
+		index->info = BuildIndexInfo(index->relation);
+	}
+	list_free(indexes);
+}
+
+void
+close_derived_table(DerivedTable *table)
+{
+	for (int i = 0; i < table->nindexes; i++)
+	{
+		INDEX_INSERT_CLEANUP(table->indexes[i].relation, table->indexes[i].info);
+		index_close(table->indexes[i].relation, NoLock);
+	}
+	ExecDropSingleTupleTableSlot(table->slot);
+	table_close(table->relation, NoLock);
+}
+
+static void
+store_row(TupleTableSlot *slot, const DerivedRow *row)
+{
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, row->values, sizeof(row->values));
+	memcpy(slot->tts_isnull, row->nulls, sizeof(row->nulls));
+	ExecStoreVirtualTuple(slot);
+}
+
+static void
+insert_index_entries(const DerivedTable *table, TupleTableSlot *slot,
+					 TU_UpdateIndexes updated)
+{
+	for (int i = 0; i < table->nindexes; i++)
+	{
+		Relation	index = table->indexes[i].relation;
+		IndexInfo  *info = table->indexes[i].info;
+		Datum		values[INDEX_MAX_KEYS];
+		bool		nulls[INDEX_MAX_KEYS];
+
+		/* One that is being built without a lock may not want them yet. */
+		if (!info->ii_ReadyForInserts || !UPDATE_CONCERNS(updated, info))
+			continue;
+		FormIndexDatum(info, slot, NULL, values, nulls);
+		(void) index_insert(index, values, nulls, &slot->tts_tid,
+							table->relation,
+							info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+							false, info);
+	}
+}
+
+/*
+ * Insert a row, as of a command of the transaction's.
+ */
+static void
+insert_row(const DerivedTable *table, const DerivedRow *row, CommandId command)
+{
+	store_row(table->slot, row);
+	table_tuple_insert(table->relation, table->slot, command, 0, NULL);
+	insert_index_entries(table, table->slot, TU_All);
+}
+
+void
+insert_derived_row(const DerivedTable *table, const DerivedRow *row)
+{
+	insert_row(table, row, GetCurrentCommandId(true));
+}
+
+/*
+ * Insert a row that makes the table one of a generation.
+ */
+void
+insert_generation(const DerivedTable *table, StoreTable which,
+				  const char *generation)
+{
+	DerivedRow	row = {.nulls = {true, false, false, false}};
+
+	if (which == TABLE_PENDING)
+	{
+		row.values[1] = TimestampTzGetDatum(DT_NOBEGIN);
+		row.values[2] = TimestampTzGetDatum(DT_NOBEGIN);
+	}
+	else
+	{
+		row.values[1] = timestamptz_array(NULL, 0);
+		row.values[2] = timestamptz_array(NULL, 0);
+	}
+	row.values[DERIVED_GENERATION - 1] = CStringGetTextDatum(generation);
+	insert_derived_row(table, &row);
+}
+
+/*
+ * Append what has changed in sessions to pending.
+ *
+ * As of the transaction's first command: a cursor that was opened between the
+ * statement and its trigger sees it too.  To be told of a change too early does no
+ * harm.
+ */
+void
+append_pending(const DerivedTable *pending, const TouchedSessions *sessions)
+{
+	TupleTableSlot *slots[ROWS_AT_A_TIME];
+	int			nslots = Min(sessions->count, ROWS_AT_A_TIME);
+
+	for (int i = 0; nslots > 1 && i < nslots; i++)
+		slots[i] = table_slot_create(pending->relation, NULL);
+
+	/* The command's changes are to be seen by the next one, so count it. */
+	(void) GetCurrentCommandId(true);
+
+	for (int i = 0; i < sessions->count; i += ROWS_AT_A_TIME)
+	{
+		int			count = Min(sessions->count - i, ROWS_AT_A_TIME);
+		DerivedRow	row = {.nulls = {false, false, false, true}};
+
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < count; j++)
+		{
+			row.values[0] = Int64GetDatum(sessions->ids[i + j]);
+			row.values[1] = TimestampTzGetDatum(sessions->first[i + j]);
+			row.values[2] = TimestampTzGetDatum(sessions->last[i + j]);
+			if (nslots > 1)
+				store_row(slots[j], &row);
+		}
+		if (nslots == 1)
+		{
+			insert_row(pending, &row, FirstCommandId);
+			break;
+		}
+		table_multi_insert(pending->relation, slots, count, FirstCommandId, 0,
+						   NULL);
+		for (int j = 0; j < count; j++)
+			insert_index_entries(pending, slots[j], TU_All);
+	}
+
+	for (int i = 0; nslots > 1 && i < nslots; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+}
+
+pg_noreturn static void
+refuse_meddling(const DerivedTable *table, TM_Result result)
+{
+	ereport(ERROR,
+			(errcode(result == TM_BeingModified || result == TM_WouldBlock ?
+					 ERRCODE_LOCK_NOT_AVAILABLE : ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("rows of table \"%s\" have been changed by somebody else",
+					RelationGetRelationName(table->relation)),
+			 errdetail("Whoever folds a session's gaps has its derived rows to themselves."),
+			 errhint("Leave the derived tables to the functions of ekran_sessions.")));
+}
+
+/*
+ * Delete a row that the active snapshot sees.  Waits for nobody.
+ *
+ * Errors: 55P03, 40001 if somebody else writes to the table, past our functions.
+ */
+void
+delete_derived_row(const DerivedTable *table, ItemPointer place)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_delete(table->relation, place, GetCurrentCommandId(true),
+								GetActiveSnapshot(), InvalidSnapshot, false,
+								&failure, false);
+	if (result != TM_Ok)
+		refuse_meddling(table, result);
+}
+
+/*
+ * Put another row in the place of one that the active snapshot sees.  Likewise.
+ */
+void
+update_derived_row(const DerivedTable *table, ItemPointer place,
+				   const DerivedRow *row)
+{
+	TM_FailureData failure;
+	LockTupleMode lock_mode;
+	TU_UpdateIndexes updated = TU_None;
+	TM_Result	result;
+
+	store_row(table->slot, row);
+	result = table_tuple_update(table->relation, place, table->slot,
+								GetCurrentCommandId(true), GetActiveSnapshot(),
+								InvalidSnapshot, false, &failure, &lock_mode,
+								&updated);
+	if (result != TM_Ok)
+		refuse_meddling(table, result);
+	if (updated != TU_None)
+		insert_index_entries(table, table->slot, updated);
+}
+
+/*
+ * Delete the rows with a generation that the active snapshot sees, and put one in
+ * their place, unless that is what is there.
+ */
+void
+set_generation(const DerivedTable *table, StoreTable which,
+			   const char *generation)
+{
+	SysScanDesc scan = begin_generations(table->relation);
+	TupleTableSlot *slot;
+	bool		is_there = false;
+
+	while (scan != NULL &&
+		   (slot = next_generation(scan, GetActiveSnapshot())) != NULL)
+	{
+		bool		isnull;
+		Datum		shown = slot_getattr(slot, DERIVED_GENERATION, &isnull);
+
+		if (!is_there && !isnull &&
+			strcmp(TextDatumGetCString(shown), generation) == 0)
+			is_there = true;
+		else
+			delete_derived_row(table, &slot->tts_tid);
+	}
+	if (scan != NULL)
+		systable_endscan(scan);
+	if (!is_there)
+		insert_generation(table, which, generation);
+}

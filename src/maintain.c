@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintain.c
+ *	  ekran_maintain(): folding in what is pending, and making anew what can't be
+ *	  trusted, in transactions of its own.
+ *
+ * Stretch by stretch in the order of session ids: a stretch is locked, folded and
+ * committed, so that nothing is held for long, and what is done stays done
+ * whatever happens.
+ *
+ * To make a store's tables anew takes many such transactions, in which others
+ * write, restore and truncate.  So it begins by putting a mark of its own in the
+ * place of whatever generation the tables show: they are trusted by nobody then.
+ * Each transaction goes on only if it finds just that mark, under its snapshot and
+ * in both tables, and the triggers of the beginning; what has been written since
+ * the beginning is then pending, or was read.  The last one puts the generation in
+ * the mark's place.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "common/pg_prng.h"
+#include "ekran_sessions.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ekran_maintain);
+
+/* Rows of pending, or activities, that one transaction takes. */
+#define PENDING_A_TRANSACTION		20000
+#define ACTIVITIES_A_TRANSACTION	200000
+
+#define NOTICE_EVERY	(5 * USECS_PER_SEC)
+
+/* Beyond the slices, in the same place: who maintains a store. */
+#define MAINTAINER		UINT16_MAX
+
+typedef struct Maintenance
+{
+	Oid			schema;			/* of the store */
+	Oid			pending;		/* that the lock is on */
+	bool		is_rebuild;		/* or else a fold */
+	char		mark[GENERATION_SIZE];	/* of the rebuild; empty: not begun */
+	char		generation[GENERATION_SIZE];	/* of the triggers */
+	int64		next_id;		/* the session to go on at */
+	int64		sessions;		/* so far */
+	bool		has_skipped;	/* sessions that others were folding? */
+	TimestampTz noticed;		/* when it was last told how far it is */
+} Maintenance;
+
+/*
+ * Be the only one who maintains the store, across transactions: a lock of the
+ * session's, which the server gives back on an error.
+ */
+static bool
+lock_maintenance(Oid pending)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, pending, MAINTAINER);
+	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+static void
+unlock_maintenance(Oid pending)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, pending, MAINTAINER);
+	(void) LockRelease(&tag, ExclusiveLock, true);
+}
+
+/*
+ * Put a mark in the place of the generations, and begin at the first session.
+ */
+static void
+begin_rebuild(Maintenance *work, const Fold *fold)
+{
+	snprintf(work->mark, sizeof(work->mark), "rebuild " UINT64_FORMAT,
+			 pg_prng_uint64(&pg_global_prng_state));
+	strlcpy(work->generation, fold->status.generation, GENERATION_SIZE);
+	set_generations(fold, work->mark);
+	work->next_id = PG_INT64_MIN;
+	work->sessions = 0;
+}
+
+/*
+ * Is everything as it was when the rebuild began?
+ */
+static bool
+is_rebuild_to_go_on(const Maintenance *work, const Fold *fold)
+{
+	return strcmp(fold->status.generation, work->generation) == 0 &&
+		generation_fault(fold->idle.relation, GetActiveSnapshot(), work->mark) == NULL &&
+		generation_fault(fold->pending.relation, GetActiveSnapshot(), work->mark) == NULL;
+}
+
+/*
+ * Make the next stretch anew; true when that was the last one.
+ */
+static bool
+rebuild_stretch(Maintenance *work, const Fold *fold)
+{
+	if (work->mark[0] == '\0')
+	{
+		if (fold->status.state == DERIVED_OK)
+			work->is_rebuild = false;	/* somebody else has made it anew */
+		else
+			begin_rebuild(work, fold);
+		return false;
+	}
+	if (!is_rebuild_to_go_on(work, fold))
+	{
+		ereport(NOTICE,
+				(errmsg("store \"%s\" has been changed meanwhile, beginning anew",
+						NameStr(fold->store->name))));
+		work->mark[0] = '\0';
+		return false;
+	}
+	work->sessions += rebuild_sessions(fold, work->next_id,
+									   ACTIVITIES_A_TRANSACTION, &work->next_id);
+	if (work->next_id != PG_INT64_MAX)
+		return false;
+	set_generations(fold, work->generation);
+	return true;
+}
+
+/*
+ * Fold the next stretch; true when that was the last one.
+ */
+static bool
+fold_stretch(Maintenance *work, const Fold *fold)
+{
+	if (fold->status.state == DERIVED_RAW)
+	{
+		ereport(NOTICE,
+				(errmsg("making the idle-gap index of store \"%s\" anew: %s",
+						NameStr(fold->store->name), fold->status.reason)));
+		work->is_rebuild = true;
+		return false;
+	}
+	work->has_skipped |= !are_all_slices(fold->slices);
+	work->sessions += fold_sessions(fold, work->next_id, PENDING_A_TRANSACTION,
+									&work->next_id);
+	return work->next_id == PG_INT64_MAX;
+}
+
+/*
+ * What one transaction does; true when there is no more to do.
+ *
+ * Locks are taken before the snapshot: to fold, those that can be had, to make anew,
+ * all.
+ */
+static bool
+maintain_stretch(Maintenance *work, const Store *store)
+{
+	SliceSet	slices = lock_slices(store, work->is_rebuild);
+	bool		is_done;
+	Fold		fold;
+
+	begin_fold(&fold, store, slices);
+	is_done = work->is_rebuild ?
+		rebuild_stretch(work, &fold) : fold_stretch(work, &fold);
+	end_fold(&fold);
+	return is_done;
+}
+
+static void
+tell_progress(Maintenance *work, const Store *store)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now - work->noticed < NOTICE_EVERY)
+		return;
+	work->noticed = now;
+	ereport(NOTICE,
+			(errmsg("store \"%s\": " INT64_FORMAT " sessions so far, up to session " INT64_FORMAT,
+					NameStr(store->name), work->sessions, work->next_id)));
+}
+
+/*
+ * ekran_maintain()
+ *
+ * Procedure.  Fold in what is pending, or make the derived tables anew where they
+ * can't be trusted, committing after each stretch of sessions; tells every few
+ * seconds how far it is.  Does nothing, and says so, while another is at it.
+ * Errors: 2D000 inside of a transaction block; those of begin_maintenance(); 55000
+ * if the store is broken, 25001 where READ COMMITTED is not the default.
+ */
+Datum
+ekran_maintain(PG_FUNCTION_ARGS)
+{
+	Maintenance work = {.next_id = PG_INT64_MIN,.noticed = GetCurrentTimestamp()};
+	Store		store;
+	CallerRights caller;
+	bool		is_done = false;
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("ekran_maintain() can't run inside of a transaction block"),
+				 errdetail("It commits after each stretch of sessions."),
+				 errhint("Call it as a statement of its own, or ekran_refresh() in a transaction.")));
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	find_store(&store);
+	require_owner_rights(&store);
+	work.schema = store.schema;
+	work.pending = store.tables[TABLE_PENDING];
+	if (!lock_maintenance(work.pending))
+	{
+		ereport(NOTICE,
+				(errmsg("store \"%s\" is being maintained already",
+						NameStr(store.name))));
+		SPI_finish();
+		PG_RETURN_VOID();
+	}
+
+	while (!is_done)
+	{
+		CHECK_FOR_INTERRUPTS();
+		/* What calls us has a snapshot, from before the locks. */
+		SPI_commit();
+		if (why_not_fold() != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+					 errmsg("nothing can be folded: %s", why_not_fold()),
+					 errhint("SET default_transaction_isolation = 'read committed'.")));
+		caller = begin_maintenance_of(&store, work.schema);
+		is_done = maintain_stretch(&work, &store);
+		become_caller(&store, caller);
+		tell_progress(&work, &store);
+	}
+	SPI_commit();
+	unlock_maintenance(work.pending);
+	SPI_finish();
+
+	if (work.has_skipped)
+		ereport(NOTICE,
+				(errmsg("some sessions were being folded by others, and left to them")));
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements.c
+ *	  What the derived tables can't tell the transaction in hand: statements on
+ *	  activity that are in progress, and whether it has folded.
+ *
+ * Between a statement's rows and what its trigger appends for them there is time,
+ * in which functions, defaults and other triggers can read.  They would see
+ * activities that nothing pending tells of.  So a trigger before each statement
+ * notes that it has begun, the one after it that it has ended, and as long as
+ * there is one in this backend, readers read the activities themselves.
+ *
+ * A statement that fails never ends: what it noted is forgotten with the
+ * subtransaction that it began in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "ekran_sessions.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+/* A statement that has begun, and not ended. */
+typedef struct Statement
+{
+	Oid			relation;
+	TriggerEvent operation;
+	int			depth;			/* of triggers around it */
+	SubTransactionId subtransaction;
+	char		generation[GENERATION_SIZE];
+} Statement;
+
+/* Innermost last. */
+static Statement *statements = NULL;
+static int	nstatements = 0;
+static int	allocated_statements = 0;
+
+static bool transaction_has_folded = false;
+
+/*
+ * How many triggers are being fired around this moment.
+ */
+int
+trigger_depth(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	return DatumGetInt32(pg_trigger_depth(fcinfo));
+}
+
+/*
+ * Note that a statement on activity begins, which fires this trigger.
+ */
+void
+begin_statement(const TriggerData *trigger)
+{
+	Statement  *statement;
+
+	if (nstatements == allocated_statements)
+	{
+		int			wanted = Max(8, allocated_statements * 2);
+
+		statements = statements == NULL ?
+			MemoryContextAlloc(TopMemoryContext, wanted * sizeof(Statement)) :
+			repalloc(statements, wanted * sizeof(Statement));
+		allocated_statements = wanted;
+	}
+	statement = &statements[nstatements++];
+	statement->relation = RelationGetRelid(trigger->tg_relation);
+	statement->operation = trigger->tg_event & TRIGGER_EVENT_OPMASK;
+	statement->depth = trigger_depth();
+	statement->subtransaction = GetCurrentSubTransactionId();
+	strlcpy(statement->generation, trigger_generation(trigger->tg_trigger),
+			GENERATION_SIZE);
+}
+
+/*
+ * Note that a statement has ended, and with it all that had begun inside.
+ *
+ * A key of the owner's can have the server fire the triggers after a statement
+ * twice, and those before it once: then there is nothing left to end.
+ */
+void
+end_statement(const TriggerData *trigger)
+{
+	int			depth = trigger_depth();
+
+	for (int i = nstatements - 1; i >= 0; i--)
+	{
+		if (statements[i].depth < depth)
+			return;
+		if (statements[i].relation == RelationGetRelid(trigger->tg_relation) &&
+			statements[i].operation == (trigger->tg_event & TRIGGER_EVENT_OPMASK))
+		{
+			memmove(&statements[i], &statements[i + 1],
+					(nstatements - i - 1) * sizeof(Statement));
+			nstatements--;
+			return;
+		}
+	}
+}
+
+bool
+is_statement_in_progress(void)
+{
+	return nstatements > 0;
+}
+
+/*
+ * Is a statement in progress on the activity table of this generation?
+ */
+bool
+is_in_statement_of(const char *generation)
+{
+	for (int i = 0; i < nstatements; i++)
+		if (strcmp(statements[i].generation, generation) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Note that the transaction folds.
+ *
+ * A fold sees what others have committed by then.  A query of this transaction
+ * that began earlier goes on under its own snapshot, sees what the fold has
+ * written, for it is its own transaction's, and not what the fold has seen.
+ */
+void
+note_fold(void)
+{
+	transaction_has_folded = true;
+}
+
+bool
+has_folded(void)
+{
+	return transaction_has_folded;
+}
+
+static void
+forget_transaction(XactEvent event, void *arg)
+{
+	(void) arg;
+
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PARALLEL_ABORT:
+		case XACT_EVENT_PREPARE:
+			nstatements = 0;
+			transaction_has_folded = false;
+			break;
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			break;
+	}
+}
+
+static void
+forget_subtransaction(SubXactEvent event, SubTransactionId subtransaction,
+					  SubTransactionId parent, void *arg)
+{
+	(void) arg;
+
+	for (int i = nstatements - 1; i >= 0; i--)
+	{
+		if (statements[i].subtransaction < subtransaction)
+			break;
+		if (event == SUBXACT_EVENT_ABORT_SUB)
+			nstatements = i;
+		else if (event == SUBXACT_EVENT_COMMIT_SUB)
+			statements[i].subtransaction = parent;
+	}
+}
+
+void
+watch_transactions(void)
+{
+	RegisterXactCallback(forget_transaction, NULL);
+	RegisterSubXactCallback(forget_subtransaction, NULL);
+}

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * status.c
+ *	  ekran_status(): how a store is, for whoever keeps it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(ekran_status);
+
+static const StoreQuery count_indexed = {
+	.sql = "SELECT pg_catalog.count(i.session_id) FROM @store@.session_idle i",
+	.columns = {{INT8OID}},
+	.plan_options = CURSOR_OPT_PARALLEL_OK
+};
+
+static const StoreQuery count_pending = {
+	.sql = "SELECT pg_catalog.count(p.session_id),"
+	" pg_catalog.count(DISTINCT p.session_id) FROM @store@.pending p",
+	.columns = {{INT8OID}, {INT8OID}},
+	.plan_options = CURSOR_OPT_PARALLEL_OK
+};
+
+/* With its partitions, of which a table of one piece is its own only one. */
+static const StoreQuery size_of_activity = {
+	.sql = "SELECT COALESCE(pg_catalog.sum(pg_catalog.pg_total_relation_size(t.relid)), 0)::pg_catalog.int8"
+	" FROM pg_catalog.pg_partition_tree($1) t",
+	.parameters = {REGCLASSOID},
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_ONCE
+};
+
+enum
+{
+	STATUS_STORE,
+	STATUS_STATE,
+	STATUS_REASON,
+	STATUS_ANSWERED_BY,
+	STATUS_INDEXED_SESSIONS,
+	STATUS_PENDING_ROWS,
+	STATUS_PENDING_SESSIONS,
+	STATUS_DERIVED_BYTES,
+	STATUS_ACTIVITY_BYTES,
+	NUM_STATUS_COLUMNS
+};
+
+static const char *const state_names[] = {
+	[DERIVED_OK] = "ok",
+	[DERIVED_RAW] = "raw",
+	[DERIVED_BROKEN] = "broken",
+};
+
+static bool
+may_read(Oid table)
+{
+	return OidIsValid(table) &&
+		pg_class_aclcheck(table, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+/*
+ * The size of a table with its indexes, in bytes; 0 if there is none.
+ */
+static int64
+table_size(Oid table)
+{
+	return OidIsValid(table) ?
+		DatumGetInt64(DirectFunctionCall1(pg_total_relation_size,
+										  ObjectIdGetDatum(table))) : 0;
+}
+
+/*
+ * ekran_status() returns one row: store name, state, reason, answered_by text,
+ *		indexed_sessions, pending_rows, pending_sessions, derived_bytes,
+ *		activity_bytes bigint
+ *
+ * How the store that the setting names is, under the caller's snapshot: state ok, raw
+ * or broken, and why; what answers the caller, index or activity, where reason is
+ * null or says why not the index.  Counts are null for who may not read the table.
+ * Errors: those of find_store().
+ */
+Datum
+ekran_status(PG_FUNCTION_ARGS)
+{
+	Datum		values[NUM_STATUS_COLUMNS] = {0};
+	bool		nulls[NUM_STATUS_COLUMNS] = {false};
+	IdleRule	rule = idle_rule_setting();
+	TupleDesc	columns;
+	DerivedStatus status;
+	const char *why_not;
+	const char *reason;
+	Store		store;
+	Datum		counts[2];
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	find_store(&store);
+	status = derived_status(&store, GetActiveSnapshot());
+	why_not = why_not_by_index(&store, &rule);
+	reason = status.state != DERIVED_OK ? status.reason : why_not;
+
+	values[STATUS_STORE] = NameGetDatum(&store.name);
+	values[STATUS_STATE] = CStringGetTextDatum(state_names[status.state]);
+	nulls[STATUS_REASON] = reason == NULL;
+	if (reason != NULL)
+		values[STATUS_REASON] = CStringGetTextDatum(reason);
+	values[STATUS_ANSWERED_BY] = CStringGetTextDatum(why_not == NULL ? "index" : "activity");
+
+	SPI_connect();
+	nulls[STATUS_INDEXED_SESSIONS] = !may_read(store.tables[TABLE_SESSION_IDLE]);
+	if (!nulls[STATUS_INDEXED_SESSIONS])
+		(void) read_row(&store, &count_indexed, NULL,
+						&values[STATUS_INDEXED_SESSIONS]);
+	nulls[STATUS_PENDING_ROWS] = nulls[STATUS_PENDING_SESSIONS] =
+		!may_read(store.tables[TABLE_PENDING]);
+	if (!nulls[STATUS_PENDING_ROWS] &&
+		read_row(&store, &count_pending, NULL, counts))
+	{
+		values[STATUS_PENDING_ROWS] = counts[0];
+		values[STATUS_PENDING_SESSIONS] = counts[1];
+	}
+	values[STATUS_DERIVED_BYTES] =
+		Int64GetDatum(table_size(store.tables[TABLE_SESSION_IDLE]) +
+					  table_size(store.tables[TABLE_PENDING]));
+	nulls[STATUS_ACTIVITY_BYTES] = !OidIsValid(store.tables[TABLE_ACTIVITY]);
+	if (!nulls[STATUS_ACTIVITY_BYTES])
+	{
+		Datum		parameters[] = {ObjectIdGetDatum(store.tables[TABLE_ACTIVITY])};
+
+		(void) read_row(&store, &size_of_activity, parameters,
+						&values[STATUS_ACTIVITY_BYTES]);
+	}
+	SPI_finish();
+
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns),
+													  values, nulls)));
+}
