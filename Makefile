@@ -15,6 +15,7 @@ OBJS = \
 	src/module.o \
 	src/names.o \
 	src/reading.o \
+	src/rebuilding.o \
 	src/references.o \
 	src/retention.o \
 	src/rights.o \

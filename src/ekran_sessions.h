@@ -498,11 +498,16 @@ extern void begin_fold(Fold *fold, const Store *store, SliceSet slices);
 extern void end_fold(Fold *fold);
 extern int64 fold_sessions(const Fold *fold, int64 first_id, int64 limit,
 						   int64 *next_id);
+extern void write_idle(const Fold *fold, int64 session_id, const Gaps *gaps,
+					   ItemPointer place, const Gaps *stored);
+extern void set_generations(const Fold *fold, const char *generation);
+extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
+
+/* rebuilding.c: making the index anew */
+
 extern int64 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 							  int64 *next_id);
-extern void set_generations(const Fold *fold, const char *generation);
 extern int64 rebuild_index(const Store *store);
-extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
 
 /* reading.c: from the store's tables to measured sessions */
 

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * folding.c
- *	  Keeping the idle-gap index: folding in what is pending, and making it
- *	  anew.
+ *	  Keeping the idle-gap index: folding in what is pending.
  *
  * Only a fold changes or deletes derived rows, and who folds a session is alone
  * with it: sessions are dealt out to slices, and a fold holds the lock of the
@@ -35,7 +34,6 @@
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_refresh);
-PG_FUNCTION_INFO_V1(ekran_rebuild);
 
 /* How sessions are dealt out is a part of GENERATION_FORMAT. */
 #define NUM_SLICES	32
@@ -44,8 +42,12 @@ PG_FUNCTION_INFO_V1(ekran_rebuild);
 /* Sessions folded at a time. */
 #define FOLD_BATCH	100
 
-/* So many statements on a session's activities, on average, until a fold. */
-#define FOLD_EVERY	128
+/*
+ * So many statements on a session's activities, on average, until a fold: for those
+ * who never maintain their store.  Where that is done every minute, agents have
+ * hardly ever to fold.
+ */
+#define FOLD_EVERY		512
 
 /* In order, for the planner has nothing but the index for that. */
 static const StoreQuery pending_from = {
@@ -72,16 +74,6 @@ static const StoreQuery pending_of_session = {
 	.batch = 1000
 };
 
-static const StoreQuery pending_between = {
-	.sql = "SELECT p.ctid FROM @store@.pending p"
-	" WHERE p.session_id OPERATOR(pg_catalog.>=) $1"
-	" AND p.session_id OPERATOR(pg_catalog.<=) $2",
-	.parameters = {INT8OID, INT8OID},
-	.columns = {{TIDOID}},
-	.plan_options = PLAN_EACH_TIME,
-	.batch = 1000
-};
-
 static const StoreQuery idle_of_sessions = {
 	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid"
 	" FROM @store@.session_idle i"
@@ -91,35 +83,13 @@ static const StoreQuery idle_of_sessions = {
 	.plan_options = PLAN_ONCE
 };
 
-static const StoreQuery idle_from = {
-	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid"
-	" FROM @store@.session_idle i"
-	" WHERE i.session_id OPERATOR(pg_catalog.>=) $1"
-	" ORDER BY i.session_id",
-	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIDOID}},
-	.plan_options = PLAN_EACH_TIME,
-	.batch = 100
-};
-
-/* Columns of the four queries above. */
+/* Columns of the queries above. */
 enum
 {
 	ROW_SESSION_ID,
 	ROW_FIRST,					/* first_moment, or gap_start */
 	ROW_LAST,					/* last_moment, or gap_end */
 	ROW_PLACE
-};
-
-static const StoreQuery activities_from = {
-	.sql = "SELECT a.session_id, a.activity_date FROM @store@.activity a"
-	" WHERE a.session_id OPERATOR(pg_catalog.>=) $1"
-	" AND a.activity_date IS NOT NULL"
-	" ORDER BY a.session_id, a.activity_date",
-	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
-	.plan_options = PLAN_EACH_TIME,
-	.batch = ACTIVITY_BATCH
 };
 
 /* A session on its way to be folded. */
@@ -130,8 +100,9 @@ typedef struct FoldedSession
 	bool		is_sound;		/* do all of its pending rows tell a range? */
 	bool		has_row;		/* of session_idle, */
 	ItemPointerData place;		/* and where */
-	Gaps		stored;
-	bool		is_mended;		/* are stored gaps and pending ranges enough? */
+	bool		has_gaps;		/* does it hold some? */
+	Gaps		stored;			/* valid only if has_gaps */
+	bool		is_mended;		/* are these and the pending ranges enough? */
 	Gaps		gaps;			/* the outcome */
 } FoldedSession;
 
@@ -217,7 +188,7 @@ end_fold(Fold *fold)
 /*
  * Put a session's gaps in the place of its row, if it has one.
  */
-static void
+void
 write_idle(const Fold *fold, int64 session_id, const Gaps *gaps,
 		   ItemPointer place, const Gaps *stored)
 {
@@ -277,9 +248,10 @@ load_stored_gaps(const Fold *fold, FoldedSession *sessions, int count, Rows *row
 		session->has_row = true;
 		ItemPointerCopy((ItemPointer) DatumGetPointer(rows->values[ROW_PLACE]),
 						&session->place);
-		session->is_mended = session->is_sound &&
-			read_gaps(rows->values + ROW_FIRST, rows->nulls + ROW_FIRST,
-					  &session->stored);
+		session->has_gaps = read_gaps(rows->values + ROW_FIRST,
+									  rows->nulls + ROW_FIRST,
+									  &session->stored);
+		session->is_mended = session->is_sound && session->has_gaps;
 	}
 }
 
@@ -361,7 +333,7 @@ fold_batch(const Fold *fold, FoldedSession *sessions, int count)
 
 		write_idle(fold, session->session_id, &session->gaps,
 				   session->has_row ? &session->place : NULL,
-				   session->stored.count > 0 ? &session->stored : NULL);
+				   session->has_gaps ? &session->stored : NULL);
 	}
 	end_rows(&stored);
 }
@@ -445,151 +417,6 @@ fold_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
 	return fold_pending(fold, &pending_from, first_id, limit, next_id);
 }
 
-/* The rows of session_idle beside the activities, both in order. */
-typedef struct IdleRows
-{
-	Rows		rows;
-	bool		has_row;		/* one in hand? */
-} IdleRows;
-
-static void
-advance_idle(IdleRows *idle)
-{
-	idle->has_row = next_row(&idle->rows);
-}
-
-static ItemPointer
-idle_place(const IdleRows *idle)
-{
-	return (ItemPointer) DatumGetPointer(idle->rows.values[ROW_PLACE]);
-}
-
-/*
- * Delete the rows of sessions before an id, which have no activity.
- */
-static void
-delete_idle_before(const Fold *fold, IdleRows *idle, int64 session_id)
-{
-	while (idle->has_row &&
-		   DatumGetInt64(idle->rows.values[ROW_SESSION_ID]) < session_id)
-	{
-		delete_derived_row(&fold->idle, idle_place(idle));
-		advance_idle(idle);
-	}
-}
-
-static void
-rebuild_idle(const Fold *fold, IdleRows *idle, int64 session_id, Region *region)
-{
-	Gaps		gaps;
-	Gaps		stored;
-	bool		has_row;
-
-	end_region(region, DT_NOEND);
-	gaps = region_gaps(region);
-	delete_idle_before(fold, idle, session_id);
-	has_row = idle->has_row &&
-		DatumGetInt64(idle->rows.values[ROW_SESSION_ID]) == session_id;
-	if (!has_row)
-		write_idle(fold, session_id, &gaps, NULL, NULL);
-	else
-	{
-		bool		is_sound = read_gaps(idle->rows.values + ROW_FIRST,
-										 idle->rows.nulls + ROW_FIRST, &stored);
-
-		write_idle(fold, session_id, &gaps, idle_place(idle),
-				   is_sound ? &stored : NULL);
-		advance_idle(idle);
-	}
-	free_gaps(&gaps);
-}
-
-static void
-delete_pending_between(const Fold *fold, int64 first_id, int64 last_id)
-{
-	Datum		parameters[] = {Int64GetDatum(first_id), Int64GetDatum(last_id)};
-	Rows		rows;
-
-	begin_rows(&rows, fold->store, &pending_between, parameters);
-	while (next_row(&rows))
-		delete_derived_row(&fold->pending,
-						   (ItemPointer) DatumGetPointer(rows.values[0]));
-	end_rows(&rows);
-}
-
-/*
- * Make the derived rows of the sessions from an id on anew, in one pass over their
- * activities, so many activities or a few more; how many sessions have some, and in
- * next_id where to go on, or PG_INT64_MAX at the end.  All slices are held.
- */
-int64
-rebuild_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
-{
-	MemoryContext caller_context = CurrentMemoryContext;
-	MemoryContext session_context;
-	Datum		parameters[] = {Int64GetDatum(first_id)};
-	Rows		activities;
-	IdleRows	idle;
-	Region		region;
-	int64		session_id = 0;
-	bool		has_session = false;
-	int64		seen = 0;
-	int64		rebuilt = 0;
-
-	session_context = AllocSetContextCreate(CurrentMemoryContext,
-											"ekran_sessions rebuild",
-											ALLOCSET_DEFAULT_SIZES);
-	*next_id = PG_INT64_MAX;
-	begin_rows(&idle.rows, fold->store, &idle_from, parameters);
-	begin_rows(&activities, fold->store, &activities_from, parameters);
-	MemoryContextSwitchTo(session_context);
-	advance_idle(&idle);
-	while (next_row(&activities))
-	{
-		int64		id = DatumGetInt64(activities.values[0]);
-
-		if (!has_session || id != session_id)
-		{
-			if (has_session)
-			{
-				rebuild_idle(fold, &idle, session_id, &region);
-				MemoryContextReset(session_context);
-				has_session = false;
-				if (seen >= limit)
-				{
-					*next_id = id;
-					break;
-				}
-			}
-			session_id = id;
-			has_session = true;
-			begin_region(&region);
-			rebuilt++;
-		}
-		add_region_activity(&region, DatumGetTimestampTz(activities.values[1]),
-							DT_NOBEGIN);
-		seen++;
-	}
-	if (has_session)
-		rebuild_idle(fold, &idle, session_id, &region);
-	if (*next_id != PG_INT64_MAX)
-		delete_idle_before(fold, &idle, *next_id);
-	else
-		while (idle.has_row)
-		{
-			delete_derived_row(&fold->idle, idle_place(&idle));
-			advance_idle(&idle);
-		}
-	MemoryContextSwitchTo(caller_context);
-	end_rows(&activities);
-	end_rows(&idle.rows);
-	MemoryContextDelete(session_context);
-
-	delete_pending_between(fold, first_id,
-						   *next_id == PG_INT64_MAX ? PG_INT64_MAX : *next_id - 1);
-	return rebuilt;
-}
-
 /*
  * Make both derived tables ones of a generation, or of what else stands there.
  */
@@ -598,25 +425,6 @@ set_generations(const Fold *fold, const char *generation)
 {
 	set_generation(&fold->idle, TABLE_SESSION_IDLE, generation);
 	set_generation(&fold->pending, TABLE_PENDING, generation);
-}
-
-/*
- * Make all derived data of a store anew, and let it be trusted, as of the
- * generation of its triggers; how many sessions have activity.  With an SPI
- * connection, the owner's rights, and in READ COMMITTED.  Waits for those who fold.
- */
-int64
-rebuild_index(const Store *store)
-{
-	Fold		fold;
-	int64		end;
-	int64		rebuilt;
-
-	begin_fold(&fold, store, lock_slices(store, true));
-	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, &end);
-	set_generations(&fold, fold.status.generation);
-	end_fold(&fold);
-	return rebuilt;
 }
 
 /*
@@ -773,40 +581,4 @@ ekran_refresh(PG_FUNCTION_ARGS)
 	}
 	become_caller(&store, caller);
 	PG_RETURN_INT64(folded);
-}
-
-/*
- * ekran_rebuild() returns bigint
- *
- * Make all derived data anew from the activities, also where triggers did not see
- * what was written; the number of sessions that have some.  Waits for those who
- * fold.  Errors: 25001 outside of READ COMMITTED, 55000 while a statement on
- * activities is in progress or if the store is broken; otherwise as
- * begin_maintenance().
- */
-Datum
-ekran_rebuild(PG_FUNCTION_ARGS)
-{
-	Store		store;
-	CallerRights caller = begin_maintenance(&store);
-	int64		rebuilt;
-
-	(void) fcinfo;
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("ekran_rebuild() needs isolation level READ COMMITTED"),
-				 errdetail("It takes a snapshot of the activities after it has locked the index."),
-				 errhint("Begin the transaction with BEGIN ISOLATION LEVEL READ COMMITTED.")));
-	if (why_not_fold() != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot rebuild: %s", why_not_fold()),
-				 errhint("Call ekran_rebuild() as a statement of its own.")));
-
-	SPI_connect();
-	rebuilt = rebuild_index(&store);
-	SPI_finish();
-	become_caller(&store, caller);
-	PG_RETURN_INT64(rebuilt);
 }

@@ -1,0 +1,261 @@
+/*-------------------------------------------------------------------------
+ *
+ * rebuilding.c
+ *	  Making the idle-gap index anew from the activities: a fold of everything, in
+ *	  one pass over the activities and one over the rows of session_idle beside
+ *	  it, both in the order of session ids.
+ *
+ * What is right already is left as it is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(ekran_rebuild);
+
+static const StoreQuery activities_from = {
+	.sql = "SELECT a.session_id, a.activity_date FROM @store@.activity a"
+	" WHERE a.session_id OPERATOR(pg_catalog.>=) $1"
+	" AND a.activity_date IS NOT NULL"
+	" ORDER BY a.session_id, a.activity_date",
+	.parameters = {INT8OID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = ACTIVITY_BATCH
+};
+
+static const StoreQuery idle_from = {
+	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid"
+	" FROM @store@.session_idle i"
+	" WHERE i.session_id OPERATOR(pg_catalog.>=) $1"
+	" ORDER BY i.session_id",
+	.parameters = {INT8OID},
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIDOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = 100
+};
+
+/* Columns of idle_from. */
+enum
+{
+	IDLE_SESSION_ID,
+	IDLE_START,
+	IDLE_END,
+	IDLE_PLACE
+};
+
+static const StoreQuery pending_between = {
+	.sql = "SELECT p.ctid FROM @store@.pending p"
+	" WHERE p.session_id OPERATOR(pg_catalog.>=) $1"
+	" AND p.session_id OPERATOR(pg_catalog.<=) $2",
+	.parameters = {INT8OID, INT8OID},
+	.columns = {{TIDOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = 1000
+};
+
+/* The rows of session_idle beside the activities, both in order. */
+typedef struct IdleRows
+{
+	Rows		rows;
+	bool		has_row;		/* one in hand? */
+} IdleRows;
+
+static void
+advance_idle(IdleRows *idle)
+{
+	idle->has_row = next_row(&idle->rows);
+}
+
+static ItemPointer
+idle_place(const IdleRows *idle)
+{
+	return (ItemPointer) DatumGetPointer(idle->rows.values[IDLE_PLACE]);
+}
+
+/*
+ * Delete the rows of sessions before an id, which have no activity.
+ */
+static void
+delete_idle_before(const Fold *fold, IdleRows *idle, int64 session_id)
+{
+	while (idle->has_row &&
+		   DatumGetInt64(idle->rows.values[IDLE_SESSION_ID]) < session_id)
+	{
+		delete_derived_row(&fold->idle, idle_place(idle));
+		advance_idle(idle);
+	}
+}
+
+static void
+rebuild_idle(const Fold *fold, IdleRows *idle, int64 session_id, Region *region)
+{
+	Gaps		gaps;
+	Gaps		stored;
+	bool		has_row;
+
+	end_region(region, DT_NOEND);
+	gaps = region_gaps(region);
+	delete_idle_before(fold, idle, session_id);
+	has_row = idle->has_row &&
+		DatumGetInt64(idle->rows.values[IDLE_SESSION_ID]) == session_id;
+	if (!has_row)
+		write_idle(fold, session_id, &gaps, NULL, NULL);
+	else
+	{
+		bool		is_sound = read_gaps(idle->rows.values + IDLE_START,
+										 idle->rows.nulls + IDLE_START, &stored);
+
+		write_idle(fold, session_id, &gaps, idle_place(idle),
+				   is_sound ? &stored : NULL);
+		advance_idle(idle);
+	}
+	free_gaps(&gaps);
+}
+
+static void
+delete_pending_between(const Fold *fold, int64 first_id, int64 last_id)
+{
+	Datum		parameters[] = {Int64GetDatum(first_id), Int64GetDatum(last_id)};
+	Rows		rows;
+
+	begin_rows(&rows, fold->store, &pending_between, parameters);
+	while (next_row(&rows))
+		delete_derived_row(&fold->pending,
+						   (ItemPointer) DatumGetPointer(rows.values[0]));
+	end_rows(&rows);
+}
+
+/*
+ * Make the derived rows of the sessions from an id on anew, in one pass over their
+ * activities, so many activities or a few more; how many sessions have some, and in
+ * next_id where to go on, or PG_INT64_MAX at the end.  All slices are held.
+ */
+int64
+rebuild_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext session_context;
+	Datum		parameters[] = {Int64GetDatum(first_id)};
+	Rows		activities;
+	IdleRows	idle;
+	Region		region;
+	int64		session_id = 0;
+	bool		has_session = false;
+	int64		seen = 0;
+	int64		rebuilt = 0;
+
+	session_context = AllocSetContextCreate(CurrentMemoryContext,
+											"ekran_sessions rebuild",
+											ALLOCSET_DEFAULT_SIZES);
+	*next_id = PG_INT64_MAX;
+	begin_rows(&idle.rows, fold->store, &idle_from, parameters);
+	begin_rows(&activities, fold->store, &activities_from, parameters);
+	MemoryContextSwitchTo(session_context);
+	advance_idle(&idle);
+	while (next_row(&activities))
+	{
+		int64		id = DatumGetInt64(activities.values[0]);
+
+		if (!has_session || id != session_id)
+		{
+			if (has_session)
+			{
+				rebuild_idle(fold, &idle, session_id, &region);
+				MemoryContextReset(session_context);
+				has_session = false;
+				if (seen >= limit)
+				{
+					*next_id = id;
+					break;
+				}
+			}
+			session_id = id;
+			has_session = true;
+			begin_region(&region);
+			rebuilt++;
+		}
+		add_region_activity(&region, DatumGetTimestampTz(activities.values[1]),
+							DT_NOBEGIN);
+		seen++;
+	}
+	if (has_session)
+		rebuild_idle(fold, &idle, session_id, &region);
+	if (*next_id != PG_INT64_MAX)
+		delete_idle_before(fold, &idle, *next_id);
+	else
+		while (idle.has_row)
+		{
+			delete_derived_row(&fold->idle, idle_place(&idle));
+			advance_idle(&idle);
+		}
+	MemoryContextSwitchTo(caller_context);
+	end_rows(&activities);
+	end_rows(&idle.rows);
+	MemoryContextDelete(session_context);
+
+	delete_pending_between(fold, first_id,
+						   *next_id == PG_INT64_MAX ? PG_INT64_MAX : *next_id - 1);
+	return rebuilt;
+}
+
+/*
+ * Make all derived data of a store anew, and let it be trusted, as of the
+ * generation of its triggers; how many sessions have activity.  With an SPI
+ * connection, the owner's rights, and in READ COMMITTED.  Waits for those who fold.
+ */
+int64
+rebuild_index(const Store *store)
+{
+	Fold		fold;
+	int64		end;
+	int64		rebuilt;
+
+	begin_fold(&fold, store, lock_slices(store, true));
+	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, &end);
+	set_generations(&fold, fold.status.generation);
+	end_fold(&fold);
+	return rebuilt;
+}
+
+/*
+ * ekran_rebuild() returns bigint
+ *
+ * Make all derived data anew from the activities, also where triggers did not see
+ * what was written; the number of sessions that have some.  Waits for those who
+ * fold.  Errors: 25001 outside of READ COMMITTED, 55000 while a statement on
+ * activities is in progress or if the store is broken; otherwise as
+ * begin_maintenance().
+ */
+Datum
+ekran_rebuild(PG_FUNCTION_ARGS)
+{
+	Store		store;
+	CallerRights caller = begin_maintenance(&store);
+	int64		rebuilt;
+
+	(void) fcinfo;
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("ekran_rebuild() needs isolation level READ COMMITTED"),
+				 errdetail("It takes a snapshot of the activities after it has locked the index."),
+				 errhint("Begin the transaction with BEGIN ISOLATION LEVEL READ COMMITTED.")));
+	if (why_not_fold() != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot rebuild: %s", why_not_fold()),
+				 errhint("Call ekran_rebuild() as a statement of its own.")));
+
+	SPI_connect();
+	rebuilt = rebuild_index(&store);
+	SPI_finish();
+	become_caller(&store, caller);
+	PG_RETURN_INT64(rebuilt);
+}
