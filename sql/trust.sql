@@ -236,7 +236,7 @@ CREATE FUNCTION testing.maintain() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CAL
 SELECT code, message FROM testing.failure('SELECT testing.maintain()');
 -- an error between two of its transactions leaves the caller oneself
 CREATE ROLE regress_ekran_keeper;
-SELECT format('ALTER TABLE %s OWNER TO regress_ekran_keeper', oid::regclass) FROM pg_class WHERE relnamespace = 'trusted'::regnamespace AND relkind = 'r' \gexec
+SELECT format('ALTER TABLE %s OWNER TO regress_ekran_keeper', oid::regclass) FROM pg_class WHERE relnamespace = 'trusted'::regnamespace AND relkind = 'r' ORDER BY 1 \gexec
 GRANT ALL ON SCHEMA trusted TO regress_ekran_keeper;
 SET default_transaction_isolation = 'repeatable read';
 CALL ekran_maintain();
