@@ -33,8 +33,8 @@ SELECT a AS gap_start, b AS gap_end, d.* FROM (VALUES (NULL, '{infinity}'), ('{-
 	('{-infinity,2024-01-02+00,2024-01-01+00}', '{2024-01-02+00,2024-01-01+00,infinity}')
 	) v (a, b), LATERAL testing.damage(a, b) d;
 
--- An agent that may only insert folds by chance: ten thousand statements, of
--- which one in 512 does.
+-- An agent that may only insert folds by chance: twenty thousand statements, of
+-- which one in 1024 does.
 CREATE ROLE regress_ekran_agent;
 GRANT USAGE ON SCHEMA loose TO regress_ekran_agent;
 GRANT INSERT ON activity TO regress_ekran_agent;
@@ -42,7 +42,7 @@ UPDATE session_idle SET gap_start = NULL WHERE session_id IS NOT NULL;
 SET ROLE regress_ekran_agent;
 DO $$
 BEGIN
-	FOR i IN 1..10000 LOOP
+	FOR i IN 1..20000 LOOP
 		INSERT INTO loose.activity (session_id, activity_date) VALUES (1, '2024-01-01 09:00');
 	END LOOP;
 END $$;

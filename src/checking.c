@@ -162,7 +162,7 @@ check_orphans(const Store *store, ReturnSetInfo *result)
 static bool
 is_index_to_check(const Store *store)
 {
-	DerivedStatus status = derived_status(store, GetActiveSnapshot());
+	DerivedStatus status = derived_status(store, GetActiveSnapshot(), true);
 
 	if (status.state == DERIVED_BROKEN)
 		refuse_broken(store, status.reason);

@@ -496,12 +496,12 @@ making_fault(const Store *store, const Relation *tables, char *generation)
 /*
  * Can the derived tables be trusted under a snapshot, and if not, why?
  *
- * The tables stay locked: until the transaction ends, nobody can change what has
- * been looked at here, but for making triggers anew, which keeps nobody from
- * reading the old generation under an old snapshot.
+ * For whoever goes on to use them, the tables stay locked: until the transaction
+ * ends, nobody can change what has been looked at here, but for making triggers
+ * anew, which keeps nobody from reading the old generation under an old snapshot.
  */
 DerivedStatus
-derived_status(const Store *store, Snapshot snapshot)
+derived_status(const Store *store, Snapshot snapshot, bool keep_locked)
 {
 	DerivedStatus status = {.state = DERIVED_BROKEN};
 	Relation	tables[NUM_STORE_TABLES] = {NULL};
@@ -528,7 +528,7 @@ derived_status(const Store *store, Snapshot snapshot)
 
 	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
 		if (tables[which] != NULL)
-			table_close(tables[which], NoLock);
+			table_close(tables[which], keep_locked ? NoLock : AccessShareLock);
 	return status;
 }
 

@@ -417,7 +417,8 @@ extern SysScanDesc begin_generations(Relation table);
 extern TupleTableSlot *next_generation(SysScanDesc scan, Snapshot snapshot);
 extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
-extern DerivedStatus derived_status(const Store *store, Snapshot snapshot);
+extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
+									bool keep_locked);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
 
 /* derived_table.c: writing to a derived table */

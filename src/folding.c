@@ -47,7 +47,7 @@ PG_FUNCTION_INFO_V1(ekran_refresh);
  * who never maintain their store.  Where that is done every minute, agents have
  * hardly ever to fold.
  */
-#define FOLD_EVERY		512
+#define FOLD_EVERY		1024
 
 /* In order, for the planner has nothing but the index for that. */
 static const StoreQuery pending_from = {
@@ -172,7 +172,7 @@ begin_fold(Fold *fold, const Store *store, SliceSet slices)
 	/* See what is there by now, and what we have done ourselves. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	fold->status = derived_status(store, GetActiveSnapshot());
+	fold->status = derived_status(store, GetActiveSnapshot(), true);
 	if (fold->status.state == DERIVED_BROKEN)
 		refuse_broken(store, fold->status.reason);
 }

@@ -106,7 +106,7 @@ why_not_by_index(const Store *store, const IdleRule *rule)
 	reason = why_not_for_caller(store);
 	if (reason != NULL)
 		return reason;
-	status = derived_status(store, GetActiveSnapshot());
+	status = derived_status(store, GetActiveSnapshot(), true);
 	return status.state == DERIVED_OK ? NULL : status.reason;
 }
 

@@ -106,7 +106,7 @@ ekran_status(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 
 	find_store(&store);
-	status = derived_status(&store, GetActiveSnapshot());
+	status = derived_status(&store, GetActiveSnapshot(), false);
 	why_not = why_not_by_index(&store, &rule);
 	reason = status.state != DERIVED_OK ? status.reason : why_not;
 
