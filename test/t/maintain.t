@@ -1,0 +1,128 @@
+# ekran_maintain() in many transactions: cancelled half way, beside those who write
+# and truncate, and two at a time.  At every moment what is returned is exact.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Database;
+use IPC::Run qw(run start);
+use Test::More;
+
+# More activities than two transactions take.
+my $SESSIONS = 80_000;
+
+my $db = Database->new('maintain');
+$db->query(<<"SQL");
+CREATE ROLE regress_ekran_raw;
+GRANT USAGE ON SCHEMA ekran TO regress_ekran_raw;
+GRANT SELECT ON ekran.client, ekran.app_user, ekran.session, ekran.activity TO regress_ekran_raw;
+CREATE FUNCTION by_activity(sessions bigint) RETURNS SETOF ekran_session_row LANGUAGE sql STABLE SECURITY DEFINER
+	AS 'SELECT * FROM ekran_sessions_after(after_session_id => sessions)';
+ALTER FUNCTION by_activity OWNER TO regress_ekran_raw;
+INSERT INTO ekran.session SELECT i, NULL, NULL, '2024-01-01 00:00+00'::timestamptz + i * interval '1 s', NULL FROM generate_series(0, $SESSIONS) i;
+INSERT INTO ekran.activity (session_id, activity_date)
+SELECT s, '2024-01-01 00:00+00'::timestamptz + s * interval '1 s' + i * interval '5 minutes' FROM generate_series(1, $SESSIONS) s, generate_series(1, 6) i;
+ANALYZE ekran.session, ekran.activity;
+SQL
+
+# Pages here and there, of which by the index and by the activities differ.
+sub differences
+{
+	return $db->query(<<"SQL");
+SELECT count(*) FROM generate_series(0, $SESSIONS - 1000, $SESSIONS / 10) i
+WHERE (SELECT string_agg(s::text, ';') FROM ekran_sessions_after(after_session_id => i) s)
+	IS DISTINCT FROM (SELECT string_agg(a::text, ';') FROM by_activity(i) a);
+SQL
+}
+
+sub state { return $db->query('SELECT state FROM ekran_status()'); }
+
+# Begins to run SQL; what it says is in $out and $err of the handle returned.
+sub begin
+{
+	my ($sql) = @_;
+	my $handle = { sql => $sql, out => '', err => '' };
+	$handle->{run} = start([ $db->file_command ], '<', \$handle->{sql}, '>', \$handle->{out}, '2>', \$handle->{err});
+	return $handle;
+}
+
+sub finish
+{
+	my ($handle) = @_;
+	$handle->{run}->finish;
+	return $handle->{err};
+}
+
+is(differences(), 0, 'exact with all pending');
+$db->query('SET client_min_messages = warning; CALL ekran_maintain()');
+is($db->query('SELECT indexed_sessions, pending_rows FROM ekran_status()'), "$SESSIONS|0", 'all folded');
+is(differences(), 0, 'exact with all folded');
+
+# Made anew, and cancelled as soon as it has committed something.
+$db->query('TRUNCATE ekran.session_idle');
+is(state(), 'raw', 'emptied');
+my $call = begin("SELECT 'pid ' || pg_backend_pid();\nCALL ekran_maintain();\n");
+my $waited = 0;
+until ($db->query('SELECT count(*) FROM ekran.session_idle WHERE session_id IS NOT NULL') > 0 || $waited++ > 2000)
+{
+	$call->{run}->pump_nb;
+	select(undef, undef, undef, 0.005);
+}
+$db->query("SELECT pg_cancel_backend($1)") if $call->{out} =~ /pid (\d+)/;
+like(finish($call), qr/canceling statement due to user request/, 'cancelled half way');
+my $done = $db->query('SELECT count(session_id) FROM ekran.session_idle');
+cmp_ok($done, '>', 0, "of $SESSIONS sessions, $done stay made");
+cmp_ok($done, '<', $SESSIONS, 'and not all');
+is(state(), 'raw', 'which nobody trusts');
+is($db->query("SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_class'::regclass"), 0,
+	'no lock stays');
+is(differences(), 0, 'exact half way');
+
+# Called again, beside another one, and those who write.
+my $writer = begin(join '', map {
+		my $id = 1 + ($_ * 7919) % $SESSIONS;
+		"INSERT INTO ekran.activity (session_id, activity_date) VALUES ($id, '2024-01-01 12:00+00');\n"
+		  . ($_ % 10 == 0 ? 'DELETE FROM ekran.session WHERE session_id = ' . (1 + ($_ * 104729) % $SESSIONS) . " AND session_id % 8000 <> 0;\n" : '')
+	} 1 .. 3000);
+my $folder = begin("BEGIN;\nSELECT 'has folded ' || ekran_refresh();\n");
+$folder->{run}->pump until $folder->{out} =~ /has folded/;
+$call = begin("CALL ekran_maintain();\n");
+$waited = 0;
+until ($db->query("SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND NOT granted") > 0 || $waited++ > 2000)
+{
+	$call->{run}->pump_nb;
+	select(undef, undef, undef, 0.005);
+}
+like(finish(begin("CALL ekran_maintain();\n")), qr/is being maintained already/,
+	'another one leaves it to the first, which waits for who folds');
+finish($folder);
+my @seen;
+push @seen, differences() for 1 .. 3;
+is("@seen", '0 0 0', 'exact meanwhile');
+like(finish($call), qr/making the idle-gap index of store "ekran" anew/, 'and the first does it');
+finish($writer);
+is(state(), 'ok', 'made anew');
+is(differences(), 0, 'exact');
+is($db->query('SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
+
+# Truncated while it is made anew: it begins again.
+$db->query('TRUNCATE ekran.session_idle');
+$call = begin("CALL ekran_maintain();\n");
+$waited = 0;
+until ($db->query('SELECT count(*) FROM ekran.session_idle WHERE session_id IS NOT NULL') > 0 || $waited++ > 2000)
+{
+	$call->{run}->pump_nb;
+	select(undef, undef, undef, 0.002);
+}
+$db->query('TRUNCATE ekran.activity');
+$db->query("INSERT INTO ekran.activity (session_id, activity_date) VALUES (8000, '2024-01-01 13:00+00')");
+like(finish($call), qr/has been changed meanwhile|making the idle-gap index/, 'truncated meanwhile');
+$db->query('SET client_min_messages = warning; CALL ekran_maintain()');
+is(state(), 'ok', 'made anew all the same');
+is($db->query('SELECT indexed_sessions FROM ekran_status()'), 1, 'of what there is');
+is(differences(), 0, 'exact');
+
+$db->query('DROP OWNED BY regress_ekran_raw; DROP ROLE regress_ekran_raw');
+$db->in('postgres', 'DROP DATABASE maintain');
+done_testing();
