@@ -47,6 +47,15 @@ typedef bool TU_UpdateIndexes;
 #define INDEX_INSERT_CLEANUP(index, info) ((void) (info))
 #endif
 
+/* From 18 on, a scan of an index may be told where to count. */
+#if PG_VERSION_NUM >= 180000
+#define BEGIN_INDEX_SCAN(table, index, snapshot, nkeys) \
+	index_beginscan(table, index, snapshot, NULL, nkeys, 0)
+#else
+#define BEGIN_INDEX_SCAN(table, index, snapshot, nkeys) \
+	index_beginscan(table, index, snapshot, nkeys, 0)
+#endif
+
 /* From 19 on, who looks at an analyzed query leaves its jumble state alone. */
 #if PG_VERSION_NUM >= 190000
 #define JUMBLE_STATE const JumbleState

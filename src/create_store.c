@@ -546,6 +546,12 @@ check_table(const StoreBuild *build, const TableDefinition *table, Oid relation)
 		is_found("SELECT FROM pg_catalog.pg_inherits WHERE inhparent = %u",
 				 relation))
 		refuse_other_shape(build, table->name, "tables inherit from it");
+	if (is_found("SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = %u",
+				 relation))
+		refuse_other_shape(build, table->name, "it is a part of another table");
+	if (get_rel_persistence(relation) != RELPERSISTENCE_PERMANENT &&
+		!table->is_derived)
+		refuse_other_shape(build, table->name, "it is not logged");
 	check_owner(build, table->name, relation);
 	check_columns(build, table, relation);
 	if (table->is_derived)
@@ -930,13 +936,13 @@ ensure_activity_triggers(StoreBuild *build)
 
 			if (trigger->is_for_partitions && !is_partitioned)
 				continue;
-			create_trigger(build, "activity", trigger->name, trigger->event,
+			create_trigger(build, "activity", trigger->name,
+						   psprintf("%s%s", trigger->event,
+									trigger->columns != NULL ? trigger->columns : ""),
 						   trigger->has_old_rows, trigger->has_new_rows,
-						   psprintf("FOR EACH %s%s%s%s EXECUTE FUNCTION %s.%s(%s)",
+						   psprintf("FOR EACH %s%s EXECUTE FUNCTION %s.%s(%s)",
 									trigger->level,
-									trigger->condition != NULL ? " WHEN (" : "",
 									trigger->condition != NULL ? trigger->condition : "",
-									trigger->condition != NULL ? ")" : "",
 									build->extension, ACTIVITY_TRIGGER_SYMBOL,
 									quote_literal_cstr(generation)));
 		}

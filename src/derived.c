@@ -26,8 +26,8 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/detoast.h"
 #include "access/htup_details.h"
-#include "access/relscan.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -39,6 +39,8 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -78,26 +80,26 @@ static const struct
 const ActivityTrigger activity_triggers[] = {
 	{"ekran_begin", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
 		TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE,
-		"BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT", NULL, false, false, false,
+		"BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
 	"Notes that a statement begins, whose activities the idle-gap index does not know until it ends."},
 	{"ekran_insert", TRIGGER_TYPE_INSERT,
-		"AFTER INSERT", "STATEMENT", NULL, false, true, false,
+		"AFTER INSERT", "STATEMENT", NULL, NULL, false, true, false,
 	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
 	{"ekran_update", TRIGGER_TYPE_UPDATE,
-		"AFTER UPDATE", "STATEMENT", NULL, true, true, false,
+		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, true, false,
 	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
 	{"ekran_delete", TRIGGER_TYPE_DELETE,
-		"AFTER DELETE", "STATEMENT", NULL, true, false, false,
+		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false,
 	"Keeps the idle-gap index."},
 	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
-		"AFTER TRUNCATE", "STATEMENT", NULL, false, false, false,
+		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
 	"Keeps the idle-gap index."},
 	{"ekran_types", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE,
-		"AFTER UPDATE OF session_id, activity_date", "ROW", "false", false, false, false,
+		"AFTER UPDATE", "ROW", " OF session_id, activity_date", " WHEN (false)", false, false, false,
 	"Never fired: keeps both columns from getting another type, which would change them unnoted."},
 	{"ekran_partition", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
 		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE,
-		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, false, false, true,
+		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, true,
 	"Refuses what is written to a partition directly (55000), which would go unnoted."},
 };
 
@@ -134,12 +136,48 @@ find_trigger(const TriggerDesc *triggers, const ActivityTrigger *wanted,
 }
 
 /*
+ * The number of a table's column of some name, or 0.
+ */
+static AttrNumber
+column_number(Relation table, const char *name)
+{
+	TupleDesc	columns = RelationGetDescr(table);
+
+	for (int i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		if (!column->attisdropped && strcmp(NameStr(column->attname), name) == 0)
+			return column->attnum;
+	}
+	return 0;
+}
+
+/*
+ * Does a trigger name the columns that the index is made from?  Their names may have
+ * gone to others since.
+ */
+static bool
+names_columns(Relation activity, const Trigger *trigger)
+{
+	return trigger->tgnattr == 2 &&
+		trigger->tgattr[0] == column_number(activity, "session_id") &&
+		trigger->tgattr[1] == column_number(activity, "activity_date");
+}
+
+/*
  * What is wrong with the triggers of activity, or NULL: all must be there and
- * enabled, call one function, and have one argument.
+ * enabled, call one function, have one argument, and be the only ones that do.
  */
 const char *
 activity_triggers_fault(Relation activity, Oid function, const char *generation)
 {
+	int			surplus = 0;
+
+	for (int i = 0; activity->trigdesc != NULL && i < activity->trigdesc->numtriggers; i++)
+		if (activity->trigdesc->triggers[i].tgfoid == function)
+			surplus++;
+
 	for (int i = 0; i < num_activity_triggers; i++)
 	{
 		const ActivityTrigger *wanted = &activity_triggers[i];
@@ -160,7 +198,31 @@ activity_triggers_fault(Relation activity, Oid function, const char *generation)
 			strcmp(trigger_generation(trigger), generation) != 0)
 			return psprintf("trigger \"%s\" of table \"activity\" has another argument than the others",
 							trigger->tgname);
+		if (wanted->columns != NULL && !names_columns(activity, trigger))
+			return psprintf("columns of table \"activity\" have been renamed, or trigger \"%s\" replaced",
+							trigger->tgname);
+		surplus--;
 	}
+	return surplus > 0 ? "table \"activity\" has more triggers than it should" : NULL;
+}
+
+/*
+ * What else is wrong with activity, or NULL: nobody may write to it by another table's
+ * name, which fires other triggers, and its rows must be as safe as what is told of
+ * them.
+ */
+const char *
+activity_fault(Relation activity)
+{
+	TupleDesc	columns = RelationGetDescr(activity);
+
+	if (activity->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		return "table \"activity\" is not logged";
+	if (activity->rd_rel->relispartition)
+		return "table \"activity\" is a partition of another one";
+	for (int i = 0; i < columns->natts; i++)
+		if (TupleDescAttr(columns, i)->attinhcount > 0)
+			return "table \"activity\" inherits from another one";
 	return NULL;
 }
 
@@ -228,6 +290,26 @@ find_generation(Relation activity, char *generation, const char **reason)
 	return *reason == NULL;
 }
 
+static bool
+is_on_gaps(Relation index)
+{
+	for (int i = 0; i < index->rd_index->indnatts; i++)
+		if (index->rd_index->indkey.values[i] != DERIVED_SESSION_ID &&
+			index->rd_index->indkey.values[i] != DERIVED_GENERATION)
+			return true;
+	return false;
+}
+
+/*
+ * Can sessions be looked up by an index, and rows without a session too?
+ */
+static bool
+is_by_session(Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+		index->rd_index->indkey.values[0] == DERIVED_SESSION_ID;
+}
+
 static const char *
 index_fault(Relation table, Relation index, StoreTable which)
 {
@@ -243,6 +325,8 @@ index_fault(Relation table, Relation index, StoreTable which)
 			 (which != TABLE_SESSION_IDLE ||
 			  index->rd_index->indkey.values[0] != DERIVED_SESSION_ID))
 		kind = "a unique index";
+	else if (which == TABLE_SESSION_IDLE && is_on_gaps(index))
+		kind = "an index on gaps, which may be too long for it,";
 	if (kind == NULL)
 		return NULL;
 	return psprintf("\"%s\" is %s on table \"%s\"",
@@ -252,13 +336,14 @@ index_fault(Relation table, Relation index, StoreTable which)
 
 /*
  * Its indexes must not wait for anybody, fail, or run code of the owner's when
- * rows come.
+ * rows come, and one must find sessions.
  */
 static const char *
 indexes_fault(Relation table, StoreTable which)
 {
 	List	   *indexes = RelationGetIndexList(table);
 	const char *fault = NULL;
+	bool		is_found = false;
 	ListCell   *cell;
 
 	foreach(cell, indexes)
@@ -267,9 +352,13 @@ indexes_fault(Relation table, StoreTable which)
 
 		if (fault == NULL)
 			fault = index_fault(table, index, which);
+		is_found |= is_by_session(index);
 		index_close(index, NoLock);
 	}
 	list_free(indexes);
+	if (fault == NULL && !is_found)
+		fault = psprintf("table \"%s\" lacks its index on session_id",
+						 RelationGetRelationName(table));
 	return fault;
 }
 
@@ -318,9 +407,6 @@ derived_table_fault(Relation table, const Store *store, StoreTable which)
 	return indexes_fault(table, which);
 }
 
-/*
- * An index of a derived table in which nulls are found; InvalidOid if there is none.
- */
 static Oid
 index_by_session(Relation table)
 {
@@ -332,14 +418,16 @@ index_by_session(Relation table)
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
 
-		if (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-			index->rd_index->indkey.values[0] == DERIVED_SESSION_ID)
+		if (is_by_session(index))
 			result = RelationGetRelid(index);
 		index_close(index, NoLock);
 		if (OidIsValid(result))
 			break;
 	}
 	list_free(indexes);
+	if (!OidIsValid(result))
+		elog(ERROR, "table \"%s\" lacks its index on session_id",
+			 RelationGetRelationName(table));
 	return result;
 }
 
@@ -350,30 +438,57 @@ index_by_session(Relation table)
  * whichever generation it finds, it answers the same.  Hence SnapshotAny, which
  * predicate locks disregard; next_generation() looks at the snapshot.
  */
-SysScanDesc
-begin_generations(Relation table)
+void
+begin_generations(GenerationScan *scan, Relation table)
 {
-	Oid			index = index_by_session(table);
 	ScanKeyData key;
 
-	if (!OidIsValid(index))
-		return NULL;
-	ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, DERIVED_SESSION_ID,
-						   InvalidStrategy, InvalidOid, InvalidOid, InvalidOid,
-						   (Datum) 0);
-	return systable_beginscan(table, index, true, SnapshotAny, 1, &key);
+	scan->table = table;
+	scan->index = index_open(index_by_session(table), AccessShareLock);
+	scan->slot = table_slot_create(table, NULL);
+	scan->scan = BEGIN_INDEX_SCAN(table, scan->index, SnapshotAny, 1);
+	ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, 1, InvalidStrategy,
+						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
+	index_rescan(scan->scan, &key, 1, NULL, 0);
 }
 
 /*
- * The slot of the next row that holds a generation under a snapshot, or NULL.
+ * Find the next row that holds a generation under a snapshot: where it is, and whether
+ * it is the one given.  False at the end.
  */
-TupleTableSlot *
-next_generation(SysScanDesc scan, Snapshot snapshot)
+bool
+next_generation(GenerationScan *scan, Snapshot snapshot, const char *generation,
+				bool *is_equal)
 {
-	while (HeapTupleIsValid(systable_getnext(scan)))
-		if (table_tuple_satisfies_snapshot(scan->heap_rel, scan->slot, snapshot))
-			return scan->slot;
-	return NULL;
+	while (index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+	{
+		bool		isnull;
+		Datum		shown;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!table_tuple_satisfies_snapshot(scan->table, scan->slot, snapshot))
+			continue;
+		shown = slot_getattr(scan->slot, DERIVED_GENERATION, &isnull);
+		*is_equal = false;
+		/* What is longer than ours need not be read. */
+		if (!isnull && toast_raw_datum_size(shown) - VARHDRSZ == strlen(generation))
+		{
+			char	   *other = TextDatumGetCString(shown);
+
+			*is_equal = strcmp(other, generation) == 0;
+			pfree(other);
+		}
+		return true;
+	}
+	return false;
+}
+
+void
+end_generations(GenerationScan *scan)
+{
+	index_endscan(scan->scan);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_close(scan->index, NoLock);
 }
 
 /*
@@ -384,23 +499,14 @@ const char *
 generation_fault(Relation table, Snapshot snapshot, const char *generation)
 {
 	const char *name = RelationGetRelationName(table);
-	SysScanDesc scan = begin_generations(table);
-	TupleTableSlot *slot;
+	GenerationScan scan;
 	int			count = 0;
-	bool		is_equal = true;
+	bool		is_equal = false;
 
-	if (scan == NULL)
-		return psprintf("table \"%s\" lacks its index on session_id", name);
-	while ((slot = next_generation(scan, snapshot)) != NULL)
-	{
-		bool		isnull;
-		Datum		shown = slot_getattr(slot, DERIVED_GENERATION, &isnull);
-
+	begin_generations(&scan, table);
+	while (count < 2 && next_generation(&scan, snapshot, generation, &is_equal))
 		count++;
-		is_equal &= !isnull &&
-			strcmp(TextDatumGetCString(shown), generation) == 0;
-	}
-	systable_endscan(scan);
+	end_generations(&scan);
 
 	if (count == 0)
 		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
@@ -414,7 +520,8 @@ generation_fault(Relation table, Snapshot snapshot, const char *generation)
 /*
  * Does a snapshot see the last change of a table's entry in the catalog?
  *
- * TRUNCATE leaves the table empty for snapshots from before it too.
+ * TRUNCATE leaves the table empty for snapshots from before it too, and what rewrites
+ * a table, if it is the snapshot's own transaction, shows it rows from after it.
  */
 static bool
 is_seen(Oid table, Snapshot snapshot)
@@ -426,28 +533,28 @@ is_seen(Oid table, Snapshot snapshot)
 	{
 		TransactionId changed = HeapTupleHeaderGetXmin(tuple->t_data);
 
-		result = TransactionIdIsCurrentTransactionId(changed) ||
-			!XidInMVCCSnapshot(changed, snapshot);
+		result = !XidInMVCCSnapshot(changed, snapshot);
 		ReleaseSysCache(tuple);
 	}
 	return result;
 }
 
 static const char *
-rewrite_fault(Relation activity, Snapshot snapshot)
+rewrite_fault(Relation table, Snapshot snapshot)
 {
-	List	   *tables = list_make1_oid(RelationGetRelid(activity));
-	const char *fault = NULL;
+	List	   *pieces = list_make1_oid(RelationGetRelid(table));
+	bool		are_seen = true;
 	ListCell   *cell;
 
-	if (activity->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		tables = find_all_inheritors(RelationGetRelid(activity),
-									 AccessShareLock, NULL);
-	foreach(cell, tables)
-		if (!is_seen(lfirst_oid(cell), snapshot))
-			fault = "table \"activity\" has been changed since the snapshot was taken";
-	list_free(tables);
-	return fault;
+	if (table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		pieces = find_all_inheritors(RelationGetRelid(table), AccessShareLock,
+									 NULL);
+	foreach(cell, pieces)
+		are_seen &= is_seen(lfirst_oid(cell), snapshot);
+	list_free(pieces);
+	return are_seen ? NULL :
+		psprintf("table \"%s\" has been changed since the snapshot was taken",
+				 RelationGetRelationName(table));
 }
 
 /*
@@ -458,8 +565,45 @@ static Relation
 open_for_status(const Store *store, StoreTable which)
 {
 	Oid			oid = store->tables[which];
+	char		kind = OidIsValid(oid) ? get_rel_relkind(oid) : '\0';
 
-	return OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : NULL;
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		return NULL;
+	return try_table_open(oid, AccessShareLock);
+}
+
+/*
+ * Has a table no room for a row?  Asked of tables of one piece, whose activities may
+ * have been lost by ways that leave no trace: restored without them, or after a crash
+ * of the server while the table was not logged.
+ */
+bool
+is_empty(Relation table)
+{
+	return table->rd_rel->relkind == RELKIND_RELATION &&
+		RelationGetNumberOfBlocks(table) == 0;
+}
+
+/*
+ * Does session_idle hold a row of a session?
+ */
+bool
+has_sessions(Relation idle)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(idle, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(idle, NULL);
+	bool		is_found = false;
+
+	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		is_found = !slot_attisnull(slot, DERIVED_SESSION_ID);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	return is_found;
 }
 
 /*
@@ -481,8 +625,12 @@ making_fault(const Store *store, const Relation *tables, char *generation)
 	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
 		if (tables[which] == NULL)
 			return psprintf("there is no table \"%s\"", table_names[which]);
-	if (!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true))
-		return "\"activity\" is not a table of the store's owner";
+	if (!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true) ||
+		has_superclass(store->tables[TABLE_ACTIVITY]))
+		return "\"activity\" is not a table of its own, of the store's owner";
+	fault = activity_fault(tables[TABLE_ACTIVITY]);
+	if (fault != NULL)
+		return fault;
 	for (StoreTable which = TABLE_SESSION_IDLE; which <= TABLE_PENDING; which++)
 	{
 		fault = derived_table_fault(tables[which], store, which);
@@ -520,11 +668,15 @@ derived_status(const Store *store, Snapshot snapshot, bool keep_locked)
 			 status.reason == NULL && which <= TABLE_PENDING; which++)
 			status.reason = generation_fault(tables[which], snapshot,
 											 status.generation);
-		if (status.reason == NULL)
-			status.reason = rewrite_fault(tables[TABLE_ACTIVITY], snapshot);
+		for (StoreTable which = TABLE_ACTIVITY;
+			 status.reason == NULL && which <= TABLE_PENDING; which++)
+			status.reason = rewrite_fault(tables[which], snapshot);
 	}
 	if (status.reason == NULL)
+	{
 		status.state = DERIVED_OK;
+		status.is_empty = is_empty(tables[TABLE_ACTIVITY]);
+	}
 
 	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
 		if (tables[which] != NULL)

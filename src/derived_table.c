@@ -258,24 +258,19 @@ void
 set_generation(const DerivedTable *table, StoreTable which,
 			   const char *generation)
 {
-	SysScanDesc scan = begin_generations(table->relation);
-	TupleTableSlot *slot;
+	GenerationScan scan;
 	bool		is_there = false;
+	bool		is_equal;
 
-	while (scan != NULL &&
-		   (slot = next_generation(scan, GetActiveSnapshot())) != NULL)
+	begin_generations(&scan, table->relation);
+	while (next_generation(&scan, GetActiveSnapshot(), generation, &is_equal))
 	{
-		bool		isnull;
-		Datum		shown = slot_getattr(slot, DERIVED_GENERATION, &isnull);
-
-		if (!is_there && !isnull &&
-			strcmp(TextDatumGetCString(shown), generation) == 0)
+		if (is_equal && !is_there)
 			is_there = true;
 		else
-			delete_derived_row(table, &slot->tts_tid);
+			delete_derived_row(table, &scan.slot->tts_tid);
 	}
-	if (scan != NULL)
-		systable_endscan(scan);
+	end_generations(&scan);
 	if (!is_there)
 		insert_generation(table, which, generation);
 }

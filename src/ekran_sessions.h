@@ -381,7 +381,8 @@ typedef struct ActivityTrigger
 	int16		type;			/* as in pg_trigger.tgtype */
 	const char *event;
 	const char *level;
-	const char *condition;		/* NULL: none */
+	const char *columns;		/* NULL: none */
+	const char *condition;		/* likewise */
 	bool		has_old_rows;	/* a transition table? */
 	bool		has_new_rows;
 	bool		is_for_partitions;	/* of no use on a table of one piece? */
@@ -402,8 +403,18 @@ typedef struct DerivedStatus
 {
 	DerivedState state;
 	const char *reason;			/* NULL if there is nothing wrong */
+	bool		is_empty;		/* activity; only if it is one piece and all is ok */
 	char		generation[GENERATION_SIZE];	/* of the triggers; may be empty */
 } DerivedStatus;
+
+/* The rows of a derived table that hold a generation. */
+typedef struct GenerationScan
+{
+	Relation	table;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;		/* the row in hand */
+} GenerationScan;
 
 extern const char *trigger_generation(const Trigger *trigger);
 extern const char *activity_triggers_fault(Relation activity, Oid function,
@@ -413,10 +424,15 @@ extern bool find_generation(Relation activity, char *generation,
 extern bool is_our_format(const char *generation);
 extern const char *derived_table_fault(Relation table, const Store *store,
 									   StoreTable which);
-extern SysScanDesc begin_generations(Relation table);
-extern TupleTableSlot *next_generation(SysScanDesc scan, Snapshot snapshot);
+extern const char *activity_fault(Relation activity);
+extern void begin_generations(GenerationScan *scan, Relation table);
+extern bool next_generation(GenerationScan *scan, Snapshot snapshot,
+							const char *generation, bool *is_equal);
+extern void end_generations(GenerationScan *scan);
 extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
+extern bool is_empty(Relation table);
+extern bool has_sessions(Relation idle);
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
 									bool keep_locked);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
@@ -461,8 +477,8 @@ extern void set_generation(const DerivedTable *table, StoreTable which,
 /* statements.c: what they can't tell the transaction in hand */
 
 extern int	trigger_depth(void);
-extern void begin_statement(const TriggerData *trigger);
-extern void end_statement(const TriggerData *trigger);
+extern void begin_statement(const TriggerData *trigger, bool on_empty);
+extern bool end_statement(const TriggerData *trigger);
 extern bool is_statement_in_progress(void);
 extern bool is_in_statement_of(const char *generation);
 extern void note_fold(void);
@@ -482,6 +498,8 @@ extern void lock_referenced_sessions(Relation activity, const Store *store,
 /* A bit for each slice of the sessions. */
 typedef uint32 SliceSet;
 
+#define ALL_SLICES	((SliceSet) PG_UINT32_MAX)
+
 /* A fold under way, with its snapshot active. */
 typedef struct Fold
 {
@@ -492,13 +510,19 @@ typedef struct Fold
 	DerivedTable pending;
 } Fold;
 
-extern SliceSet lock_slices(const Store *store, bool wait);
-extern bool are_all_slices(SliceSet slices);
+/* Where to go on, for who works through the sessions in several transactions. */
+typedef struct Continuation
+{
+	bool		is_at_end;
+	int64		next_id;		/* valid only if not */
+} Continuation;
+
 extern const char *why_not_fold(void);
-extern void begin_fold(Fold *fold, const Store *store, SliceSet slices);
+extern void begin_fold(Fold *fold, const Store *store, SliceSet wanted,
+					   bool wait);
 extern void end_fold(Fold *fold);
 extern int64 fold_sessions(const Fold *fold, int64 first_id, int64 limit,
-						   int64 *next_id);
+						   Continuation *continuation);
 extern void write_idle(const Fold *fold, int64 session_id, const Gaps *gaps,
 					   ItemPointer place, const Gaps *stored);
 extern void set_generations(const Fold *fold, const char *generation);
@@ -507,7 +531,7 @@ extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
 /* rebuilding.c: making the index anew */
 
 extern int64 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
-							  int64 *next_id);
+							  Continuation *continuation);
 extern int64 rebuild_index(const Store *store);
 
 /* reading.c: from the store's tables to measured sessions */

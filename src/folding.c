@@ -29,6 +29,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "tcop/pquery.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -37,7 +38,6 @@ PG_FUNCTION_INFO_V1(ekran_refresh);
 
 /* How sessions are dealt out is a part of GENERATION_FORMAT. */
 #define NUM_SLICES	32
-#define ALL_SLICES	((SliceSet) PG_UINT32_MAX)
 
 /* Sessions folded at a time. */
 #define FOLD_BATCH	100
@@ -48,6 +48,26 @@ PG_FUNCTION_INFO_V1(ekran_refresh);
  * hardly ever to fold.
  */
 #define FOLD_EVERY		1024
+
+/* Activities that a fold by chance reads at the most: a few milliseconds' worth. */
+#define FOLD_AT_MOST	5000
+
+/*
+ * So many activities of a session ($1), up to a number ($2), would have to be read to
+ * fold it: all that there are, where it has no row yet.
+ */
+static const StoreQuery activities_to_read = {
+	.sql = "SELECT pg_catalog.count(*) FROM (SELECT FROM ("
+	"  SELECT CASE WHEN EXISTS (SELECT FROM @store@.session_idle i"
+	"    WHERE i.session_id OPERATOR(pg_catalog.=) $1)"
+	"   THEN pg_catalog.min(p.first_moment) ELSE '-infinity' END AS first_moment"
+	"  FROM @store@.pending p WHERE p.session_id OPERATOR(pg_catalog.=) $1 OFFSET 0) r"
+	" JOIN @store@.activity a ON a.session_id OPERATOR(pg_catalog.=) $1"
+	"  AND a.activity_date OPERATOR(pg_catalog.>=) r.first_moment LIMIT $2) n",
+	.parameters = {INT8OID, INT8OID},
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_ONCE
+};
 
 /* In order, for the planner has nothing but the index for that. */
 static const StoreQuery pending_from = {
@@ -131,42 +151,40 @@ lock_slice(const Store *store, int slice, bool wait)
 }
 
 /*
- * Lock all slices that can be had, or all of them, in one order.
+ * Lock those of some slices that can be had, or all of them, in one order.
  */
-SliceSet
-lock_slices(const Store *store, bool wait)
+static SliceSet
+lock_slices(const Store *store, SliceSet wanted, bool wait)
 {
 	SliceSet	held = 0;
 
 	for (int slice = 0; slice < NUM_SLICES; slice++)
-		if (lock_slice(store, slice, wait))
-			held |= (SliceSet) 1 << slice;
+	{
+		SliceSet	bit = (SliceSet) 1 << slice;
+
+		if ((wanted & bit) != 0 && lock_slice(store, slice, wait))
+			held |= bit;
+	}
 	return held;
 }
 
-bool
-are_all_slices(SliceSet slices)
-{
-	return slices == ALL_SLICES;
-}
-
 /*
- * Begin to fold sessions of slices that are locked, in READ COMMITTED and with an
- * SPI connection: open the tables, then take a snapshot, which stays active until
- * end_fold().
+ * Begin to fold sessions of some slices, in READ COMMITTED and with an SPI connection:
+ * lock the tables, then the slices, all or those that can be had, then take a snapshot,
+ * which stays active until end_fold().
+ *
+ * In this order, for whoever waits for a table must not keep others from its slices.
  *
  * Errors: 55000 if the store is broken.
  */
 void
-begin_fold(Fold *fold, const Store *store, SliceSet slices)
+begin_fold(Fold *fold, const Store *store, SliceSet wanted, bool wait)
 {
-	Assert(!IsolationUsesXactSnapshot());
-
 	fold->store = store;
-	fold->slices = slices;
 	LockRelationOid(store->tables[TABLE_ACTIVITY], AccessShareLock);
 	open_derived_table(&fold->idle, store, TABLE_SESSION_IDLE);
 	open_derived_table(&fold->pending, store, TABLE_PENDING);
+	fold->slices = lock_slices(store, wanted, wait);
 
 	note_fold();
 	/* See what is there by now, and what we have done ourselves. */
@@ -340,12 +358,12 @@ fold_batch(const Fold *fold, FoldedSession *sessions, int count)
 
 /*
  * Fold the sessions of pending rows that a query lists in order, and delete these
- * rows; how many sessions they were.  Stops at a session when it has had so many
- * rows and sessions, and says where it would have gone on.
+ * rows; how many sessions they were.  Stops when it has had so many rows, and says at
+ * which session, if asked for.
  */
 static int64
 fold_pending(const Fold *fold, const StoreQuery *query, int64 first_id,
-			 int64 limit, int64 *next_id)
+			 int64 limit, Continuation *continuation)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext batch_context;
@@ -355,8 +373,9 @@ fold_pending(const Fold *fold, const StoreQuery *query, int64 first_id,
 	int			count = 0;
 	int64		folded = 0;
 	int64		seen = 0;
-	bool		is_stopped = false;
 
+	if (continuation != NULL)
+		continuation->is_at_end = true;
 	batch_context = AllocSetContextCreate(CurrentMemoryContext,
 										  "ekran_sessions fold",
 										  ALLOCSET_DEFAULT_SIZES);
@@ -369,10 +388,10 @@ fold_pending(const Fold *fold, const StoreQuery *query, int64 first_id,
 
 		if (count == 0 || sessions[count - 1].session_id != id)
 		{
-			if (seen >= limit)
+			if (continuation != NULL && seen >= limit)
 			{
-				*next_id = id;
-				is_stopped = true;
+				continuation->is_at_end = false;
+				continuation->next_id = id;
 				break;
 			}
 			if ((fold->slices & ((SliceSet) 1 << slice_of(id))) == 0)
@@ -401,20 +420,18 @@ fold_pending(const Fold *fold, const StoreQuery *query, int64 first_id,
 	MemoryContextSwitchTo(caller_context);
 	end_rows(&pending);
 	MemoryContextDelete(batch_context);
-	if (!is_stopped)
-		*next_id = PG_INT64_MAX;
 	return folded;
 }
 
 /*
- * Fold what is pending for the sessions from an id on, so many pending rows or a
- * few more; how many sessions it folded, and in next_id where to go on, or
- * PG_INT64_MAX at the end.
+ * Fold what is pending for the sessions from an id on: all, or so many pending rows and
+ * a few more, if the caller wants to go on from there.  How many sessions it folded.
  */
 int64
-fold_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
+fold_sessions(const Fold *fold, int64 first_id, int64 limit,
+			  Continuation *continuation)
 {
-	return fold_pending(fold, &pending_from, first_id, limit, next_id);
+	return fold_pending(fold, &pending_from, first_id, limit, continuation);
 }
 
 /*
@@ -440,22 +457,37 @@ why_not_fold(void)
 	return NULL;
 }
 
+static bool
+takes_long(const Fold *fold, int64 session_id)
+{
+	Datum		parameters[] = {
+		Int64GetDatum(session_id),
+		Int64GetDatum(FOLD_AT_MOST + 1)
+	};
+	Datum		count = Int64GetDatum(0);
+
+	(void) read_row(fold->store, &activities_to_read, parameters, &count);
+	return DatumGetInt64(count) > FOLD_AT_MOST;
+}
+
 /*
- * Fold a session, if nobody else is at it.
+ * Fold a session, if nobody else is at it, and if that doesn't take long: the agent
+ * waits for it, and could run out of time.
  */
 static void
 fold_session(const Store *store, int64 session_id)
 {
-	int			slice = slice_of(session_id);
-	int64		next_id;
 	Fold		fold;
 
-	if (!lock_slice(store, slice, false))
+	/* Another lock than the one that the statement has by now. */
+	if (!ConditionalLockRelationOid(store->tables[TABLE_SESSION_IDLE],
+									RowExclusiveLock))
 		return;
-	begin_fold(&fold, store, (SliceSet) 1 << slice);
-	if (fold.status.state == DERIVED_OK)
+	begin_fold(&fold, store, (SliceSet) 1 << slice_of(session_id), false);
+	if (fold.status.state == DERIVED_OK && fold.slices != 0 &&
+		!takes_long(&fold, session_id))
 		(void) fold_pending(&fold, &pending_of_session, session_id, PG_INT64_MAX,
-							&next_id);
+							NULL);
 	end_fold(&fold);
 }
 
@@ -514,11 +546,25 @@ try_fold_chosen(const Store *store, const int64 *ids, int count)
 }
 
 /*
+ * Is the statement in hand a transaction of its own?  Not in a block, nor inside of a
+ * function, a DO, or another statement's trigger.
+ */
+static bool
+is_statement_alone(void)
+{
+	CommandTag	command = ActivePortal == NULL ? CMDTAG_UNKNOWN : ActivePortal->commandTag;
+
+	return !IsTransactionBlock() && GetCurrentTransactionNestLevel() == 1 &&
+		trigger_depth() == 1 &&
+		(command == CMDTAG_INSERT || command == CMDTAG_COPY ||
+		 command == CMDTAG_UPDATE || command == CMDTAG_MERGE);
+}
+
+/*
  * Now and then, fold what is pending for sessions that a statement touched: by
  * chance, for to count it would take longer than to add to it.
  *
- * A fold keeps its slice until the transaction ends, so not in a block, nor inside
- * of another statement's trigger.
+ * A fold keeps its slice until the transaction ends, so that must be soon.
  */
 void
 fold_by_chance(const Store *store, const TouchedSessions *sessions)
@@ -526,8 +572,7 @@ fold_by_chance(const Store *store, const TouchedSessions *sessions)
 	int64		chosen[FOLD_BATCH];
 	int			count = 0;
 
-	if (IsTransactionBlock() || GetCurrentTransactionNestLevel() > 1 ||
-		trigger_depth() > 1 || why_not_fold() != NULL)
+	if (!is_statement_alone() || why_not_fold() != NULL)
 		return;
 	for (int i = 0; i < sessions->count && count < FOLD_BATCH; i++)
 		if (pg_prng_uint32(&pg_global_prng_state) % FOLD_EVERY == 0)
@@ -563,17 +608,17 @@ ekran_refresh(PG_FUNCTION_ARGS)
 	int64		folded = 0;
 
 	(void) fcinfo;
+	PreventCommandIfReadOnly("ekran_refresh()");
 	if (reason != NULL)
 		warn_not_folded(reason, "Call ekran_refresh() as a statement of its own, in READ COMMITTED.");
 	else
 	{
 		Fold		fold;
-		int64		end;
 
 		SPI_connect();
-		begin_fold(&fold, &store, lock_slices(&store, false));
+		begin_fold(&fold, &store, ALL_SLICES, false);
 		if (fold.status.state == DERIVED_OK)
-			folded = fold_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, &end);
+			folded = fold_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, NULL);
 		else
 			warn_not_folded(fold.status.reason, "CALL ekran_maintain() makes the derived tables anew.");
 		end_fold(&fold);

@@ -107,6 +107,8 @@ why_not_by_index(const Store *store, const IdleRule *rule)
 	if (reason != NULL)
 		return reason;
 	status = derived_status(store, GetActiveSnapshot(), true);
+	if (status.is_empty)
+		return "table \"activity\" is empty";
 	return status.state == DERIVED_OK ? NULL : status.reason;
 }
 

@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "common/pg_prng.h"
 #include "ekran_sessions.h"
@@ -38,6 +39,9 @@ PG_FUNCTION_INFO_V1(ekran_maintain);
 
 #define NOTICE_EVERY	(5 * USECS_PER_SEC)
 
+/* So often others may spoil what is made anew. */
+#define MAX_BEGINNINGS	10
+
 /* Beyond the slices, in the same place: who maintains a store. */
 #define MAINTAINER		UINT16_MAX
 
@@ -48,7 +52,8 @@ typedef struct Maintenance
 	bool		is_rebuild;		/* or else a fold */
 	char		mark[GENERATION_SIZE];	/* of the rebuild; empty: not begun */
 	char		generation[GENERATION_SIZE];	/* of the triggers */
-	int64		next_id;		/* the session to go on at */
+	Continuation continuation;
+	int			beginnings;		/* of a rebuild, so far */
 	int64		sessions;		/* so far */
 	bool		has_skipped;	/* sessions that others were folding? */
 	TimestampTz noticed;		/* when it was last told how far it is */
@@ -86,8 +91,14 @@ begin_rebuild(Maintenance *work, const Fold *fold)
 			 pg_prng_uint64(&pg_global_prng_state));
 	strlcpy(work->generation, fold->status.generation, GENERATION_SIZE);
 	set_generations(fold, work->mark);
-	work->next_id = PG_INT64_MIN;
+	work->continuation.next_id = PG_INT64_MIN;
 	work->sessions = 0;
+	if (++work->beginnings > MAX_BEGINNINGS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store \"%s\" has been changed each time that its index was made anew",
+						NameStr(fold->store->name)),
+				 errhint("Call ekran_maintain() again when nobody truncates or restores its tables.")));
 }
 
 /*
@@ -123,9 +134,10 @@ rebuild_stretch(Maintenance *work, const Fold *fold)
 		work->mark[0] = '\0';
 		return false;
 	}
-	work->sessions += rebuild_sessions(fold, work->next_id,
-									   ACTIVITIES_A_TRANSACTION, &work->next_id);
-	if (work->next_id != PG_INT64_MAX)
+	work->sessions += rebuild_sessions(fold, work->continuation.next_id,
+									   ACTIVITIES_A_TRANSACTION,
+									   &work->continuation);
+	if (!work->continuation.is_at_end)
 		return false;
 	set_generations(fold, work->generation);
 	return true;
@@ -145,10 +157,10 @@ fold_stretch(Maintenance *work, const Fold *fold)
 		work->is_rebuild = true;
 		return false;
 	}
-	work->has_skipped |= !are_all_slices(fold->slices);
-	work->sessions += fold_sessions(fold, work->next_id, PENDING_A_TRANSACTION,
-									&work->next_id);
-	return work->next_id == PG_INT64_MAX;
+	work->has_skipped |= fold->slices != ALL_SLICES;
+	work->sessions += fold_sessions(fold, work->continuation.next_id,
+									PENDING_A_TRANSACTION, &work->continuation);
+	return work->continuation.is_at_end;
 }
 
 /*
@@ -160,11 +172,10 @@ fold_stretch(Maintenance *work, const Fold *fold)
 static bool
 maintain_stretch(Maintenance *work, const Store *store)
 {
-	SliceSet	slices = lock_slices(store, work->is_rebuild);
 	bool		is_done;
 	Fold		fold;
 
-	begin_fold(&fold, store, slices);
+	begin_fold(&fold, store, ALL_SLICES, work->is_rebuild);
 	is_done = work->is_rebuild ?
 		rebuild_stretch(work, &fold) : fold_stretch(work, &fold);
 	end_fold(&fold);
@@ -181,7 +192,8 @@ tell_progress(Maintenance *work, const Store *store)
 	work->noticed = now;
 	ereport(NOTICE,
 			(errmsg("store \"%s\": " INT64_FORMAT " sessions so far, up to session " INT64_FORMAT,
-					NameStr(store->name), work->sessions, work->next_id)));
+					NameStr(store->name), work->sessions,
+					work->continuation.next_id)));
 }
 
 /*
@@ -190,19 +202,19 @@ tell_progress(Maintenance *work, const Store *store)
  * Procedure.  Fold in what is pending, or make the derived tables anew where they
  * can't be trusted, committing after each stretch of sessions; tells every few
  * seconds how far it is.  Does nothing, and says so, while another is at it.
- * Errors: 2D000 inside of a transaction block; those of begin_maintenance(); 55000
+ * Errors: 2D000 inside of a transaction block or of a block that catches errors; those of begin_maintenance(); 55000
  * if the store is broken, 25001 where READ COMMITTED is not the default.
  */
 Datum
 ekran_maintain(PG_FUNCTION_ARGS)
 {
-	Maintenance work = {.next_id = PG_INT64_MIN,.noticed = GetCurrentTimestamp()};
+	Maintenance work = {.continuation = {.next_id = PG_INT64_MIN},.noticed = GetCurrentTimestamp()};
 	Store		store;
 	CallerRights caller;
 	bool		is_done = false;
 
 	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic)
+		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
 				 errmsg("ekran_maintain() can't run inside of a transaction block"),
@@ -228,6 +240,7 @@ ekran_maintain(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		/* What calls us has a snapshot, from before the locks. */
 		SPI_commit();
+		PreventCommandIfReadOnly("ekran_maintain()");
 		if (why_not_fold() != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

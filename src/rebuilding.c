@@ -80,14 +80,15 @@ idle_place(const IdleRows *idle)
 }
 
 /*
- * Delete the rows of sessions before an id, which have no activity.
+ * Delete the rows of sessions up to an id, which have no activity.
  */
 static void
-delete_idle_before(const Fold *fold, IdleRows *idle, int64 session_id)
+delete_idle_up_to(const Fold *fold, IdleRows *idle, int64 session_id)
 {
 	while (idle->has_row &&
-		   DatumGetInt64(idle->rows.values[IDLE_SESSION_ID]) < session_id)
+		   DatumGetInt64(idle->rows.values[IDLE_SESSION_ID]) <= session_id)
 	{
+		CHECK_FOR_INTERRUPTS();
 		delete_derived_row(&fold->idle, idle_place(idle));
 		advance_idle(idle);
 	}
@@ -102,7 +103,8 @@ rebuild_idle(const Fold *fold, IdleRows *idle, int64 session_id, Region *region)
 
 	end_region(region, DT_NOEND);
 	gaps = region_gaps(region);
-	delete_idle_before(fold, idle, session_id);
+	if (session_id > PG_INT64_MIN)
+		delete_idle_up_to(fold, idle, session_id - 1);
 	has_row = idle->has_row &&
 		DatumGetInt64(idle->rows.values[IDLE_SESSION_ID]) == session_id;
 	if (!has_row)
@@ -134,11 +136,12 @@ delete_pending_between(const Fold *fold, int64 first_id, int64 last_id)
 
 /*
  * Make the derived rows of the sessions from an id on anew, in one pass over their
- * activities, so many activities or a few more; how many sessions have some, and in
- * next_id where to go on, or PG_INT64_MAX at the end.  All slices are held.
+ * activities: all, or so many activities and a few more, if the caller wants to go on
+ * from there.  How many sessions have some.  All slices are held.
  */
 int64
-rebuild_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
+rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
+				 Continuation *continuation)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext session_context;
@@ -150,11 +153,13 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
 	bool		has_session = false;
 	int64		seen = 0;
 	int64		rebuilt = 0;
+	int64		last_id = PG_INT64_MAX;
 
+	if (continuation != NULL)
+		continuation->is_at_end = true;
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
 											"ekran_sessions rebuild",
 											ALLOCSET_DEFAULT_SIZES);
-	*next_id = PG_INT64_MAX;
 	begin_rows(&idle.rows, fold->store, &idle_from, parameters);
 	begin_rows(&activities, fold->store, &activities_from, parameters);
 	MemoryContextSwitchTo(session_context);
@@ -170,9 +175,11 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
 				rebuild_idle(fold, &idle, session_id, &region);
 				MemoryContextReset(session_context);
 				has_session = false;
-				if (seen >= limit)
+				if (continuation != NULL && seen >= limit)
 				{
-					*next_id = id;
+					continuation->is_at_end = false;
+					continuation->next_id = id;
+					last_id = id - 1;
 					break;
 				}
 			}
@@ -187,21 +194,13 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit, int64 *next_id)
 	}
 	if (has_session)
 		rebuild_idle(fold, &idle, session_id, &region);
-	if (*next_id != PG_INT64_MAX)
-		delete_idle_before(fold, &idle, *next_id);
-	else
-		while (idle.has_row)
-		{
-			delete_derived_row(&fold->idle, idle_place(&idle));
-			advance_idle(&idle);
-		}
+	delete_idle_up_to(fold, &idle, last_id);
 	MemoryContextSwitchTo(caller_context);
 	end_rows(&activities);
 	end_rows(&idle.rows);
 	MemoryContextDelete(session_context);
 
-	delete_pending_between(fold, first_id,
-						   *next_id == PG_INT64_MAX ? PG_INT64_MAX : *next_id - 1);
+	delete_pending_between(fold, first_id, last_id);
 	return rebuilt;
 }
 
@@ -214,11 +213,10 @@ int64
 rebuild_index(const Store *store)
 {
 	Fold		fold;
-	int64		end;
 	int64		rebuilt;
 
-	begin_fold(&fold, store, lock_slices(store, true));
-	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, &end);
+	begin_fold(&fold, store, ALL_SLICES, true);
+	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, NULL);
 	set_generations(&fold, fold.status.generation);
 	end_fold(&fold);
 	return rebuilt;
@@ -241,6 +239,7 @@ ekran_rebuild(PG_FUNCTION_ARGS)
 	int64		rebuilt;
 
 	(void) fcinfo;
+	PreventCommandIfReadOnly("ekran_rebuild()");
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

@@ -49,13 +49,14 @@ static const StoreQuery activity_of = {
 	.plan_options = PLAN_ONCE
 };
 
-/* Table session, as sessions are looked up in it. */
+/* Table session, as sessions are looked up in it by the primary key. */
 typedef struct SessionKey
 {
 	Relation	session;
-	Oid			index;			/* the primary key's */
+	Relation	index;
 	AttrNumber	column;			/* session_id */
 	TupleTableSlot *slot;
+	IndexScanDesc scan;			/* under the active snapshot */
 } SessionKey;
 
 static bool
@@ -112,15 +113,22 @@ find_session_key(SessionKey *key, Relation session)
 
 	index = index_open(primary_key, AccessShareLock);
 	key->session = session;
-	key->index = primary_key;
+	key->index = index;
 	key->column = index->rd_index->indkey.values[0];
 	is_found = index->rd_index->indnkeyatts == 1 &&
 		index->rd_index->indimmediate && index->rd_index->indisvalid &&
 		index->rd_rel->relam == BTREE_AM_OID &&
 		key->column == get_attnum(RelationGetRelid(session), "session_id") &&
 		TupleDescAttr(RelationGetDescr(session), key->column - 1)->atttypid == INT8OID;
-	index_close(index, NoLock);
+	if (!is_found)
+		index_close(index, NoLock);
 	return is_found;
+}
+
+static void
+begin_lookup(SessionKey *key)
+{
+	key->scan = BEGIN_INDEX_SCAN(key->session, key->index, GetActiveSnapshot(), 1);
 }
 
 /*
@@ -166,27 +174,21 @@ lock_found_session(const SessionKey *key, int64 session_id, ItemPointer place)
 static bool
 lock_session(const SessionKey *key, int64 session_id)
 {
-	ItemPointerData place;
 	ScanKeyData scan_key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		is_found;
+	bool		is_locked = false;
 
-	ScanKeyInit(&scan_key, key->column, BTEqualStrategyNumber, F_INT8EQ,
+	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(session_id));
-	scan = systable_beginscan(key->session, key->index, true,
-							  GetActiveSnapshot(), 1, &scan_key);
-	tuple = systable_getnext(scan);
-	is_found = HeapTupleIsValid(tuple);
-	if (is_found)
-		place = tuple->t_self;
-	systable_endscan(scan);
-	if (!is_found)
-		return false;
+	index_rescan(key->scan, &scan_key, 1, NULL, 0);
+	if (index_getnext_slot(key->scan, ForwardScanDirection, key->slot))
+	{
+		/* Locking puts another version of the row into the slot. */
+		ItemPointerData place = key->slot->tts_tid;
 
-	is_found = lock_found_session(key, session_id, &place);
+		is_locked = lock_found_session(key, session_id, &place);
+	}
 	ExecClearTuple(key->slot);
-	return is_found;
+	return is_locked;
 }
 
 /*
@@ -194,12 +196,14 @@ lock_session(const SessionKey *key, int64 session_id)
  * session, another may have been opened.  A foreign key has a snapshot for each row.
  */
 static bool
-lock_session_now(const SessionKey *key, int64 session_id)
+lock_session_now(SessionKey *key, int64 session_id)
 {
 	if (IsolationUsesXactSnapshot())
 		return false;
+	index_endscan(key->scan);
 	PopActiveSnapshot();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	begin_lookup(key);
 	return lock_session(key, session_id);
 }
 
@@ -291,6 +295,7 @@ lock_referenced_sessions(Relation activity, const Store *store,
 	if (find_session_key(&key, session))
 	{
 		key.slot = table_slot_create(session, NULL);
+		begin_lookup(&key);
 		for (int i = 0; i < sessions->count; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -298,7 +303,9 @@ lock_referenced_sessions(Relation activity, const Store *store,
 				!lock_session_now(&key, sessions->ids[i]))
 				refuse_unknown(activity, store, sessions->ids[i]);
 		}
+		index_endscan(key.scan);
 		ExecDropSingleTupleTableSlot(key.slot);
+		index_close(key.index, NoLock);
 	}
 	else
 		for (int i = 0; i < sessions->count; i += SESSION_BATCH)

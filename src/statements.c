@@ -30,6 +30,7 @@ typedef struct Statement
 	TriggerEvent operation;
 	int			depth;			/* of triggers around it */
 	SubTransactionId subtransaction;
+	bool		on_empty;		/* was the table empty? */
 	char		generation[GENERATION_SIZE];
 } Statement;
 
@@ -53,10 +54,11 @@ trigger_depth(void)
 }
 
 /*
- * Note that a statement on activity begins, which fires this trigger.
+ * Note that a statement on activity begins, which fires this trigger, and whether
+ * the table is empty.
  */
 void
-begin_statement(const TriggerData *trigger)
+begin_statement(const TriggerData *trigger, bool on_empty)
 {
 	Statement  *statement;
 
@@ -74,17 +76,18 @@ begin_statement(const TriggerData *trigger)
 	statement->operation = trigger->tg_event & TRIGGER_EVENT_OPMASK;
 	statement->depth = trigger_depth();
 	statement->subtransaction = GetCurrentSubTransactionId();
+	statement->on_empty = on_empty;
 	strlcpy(statement->generation, trigger_generation(trigger->tg_trigger),
 			GENERATION_SIZE);
 }
 
 /*
- * Note that a statement has ended, and with it all that had begun inside.
+ * Note that a statement has ended.  Was the table empty when it began?
  *
  * A key of the owner's can have the server fire the triggers after a statement
  * twice, and those before it once: then there is nothing left to end.
  */
-void
+bool
 end_statement(const TriggerData *trigger)
 {
 	int			depth = trigger_depth();
@@ -92,16 +95,19 @@ end_statement(const TriggerData *trigger)
 	for (int i = nstatements - 1; i >= 0; i--)
 	{
 		if (statements[i].depth < depth)
-			return;
+			break;
 		if (statements[i].relation == RelationGetRelid(trigger->tg_relation) &&
 			statements[i].operation == (trigger->tg_event & TRIGGER_EVENT_OPMASK))
 		{
+			bool		on_empty = statements[i].on_empty;
+
 			memmove(&statements[i], &statements[i + 1],
 					(nstatements - i - 1) * sizeof(Statement));
 			nstatements--;
-			return;
+			return on_empty;
 		}
 	}
+	return false;
 }
 
 bool
@@ -111,15 +117,15 @@ is_statement_in_progress(void)
 }
 
 /*
- * Is a statement in progress on the activity table of this generation?
+ * Is the innermost statement in progress one on the activity table of this generation,
+ * and of no trigger's that is fired inside of it?
  */
 bool
 is_in_statement_of(const char *generation)
 {
-	for (int i = 0; i < nstatements; i++)
-		if (strcmp(statements[i].generation, generation) == 0)
-			return true;
-	return false;
+	return nstatements > 0 &&
+		statements[nstatements - 1].depth == trigger_depth() &&
+		strcmp(statements[nstatements - 1].generation, generation) == 0;
 }
 
 /*
@@ -141,6 +147,23 @@ has_folded(void)
 	return transaction_has_folded;
 }
 
+/*
+ * Refuse to commit what a statement has written that was stopped before its end, when
+ * it had returned as many rows as somebody asked for: the server fires no triggers for
+ * it, so nobody has noted its rows or checked their sessions.
+ *
+ * Errors: 55000.
+ */
+static void
+refuse_unended(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a statement on activities was stopped before its end"),
+			 errdetail("Its triggers have not been fired, so what it has written is neither checked nor noted."),
+			 errhint("Let the statement run to its end: don't limit the rows that its RETURNING returns.")));
+}
+
 static void
 forget_transaction(XactEvent event, void *arg)
 {
@@ -157,8 +180,11 @@ forget_transaction(XactEvent event, void *arg)
 			transaction_has_folded = false;
 			break;
 		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			if (nstatements > 0)
+				refuse_unended();
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;
 	}
 }

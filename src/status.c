@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
@@ -15,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_status);
@@ -32,8 +34,7 @@ static const StoreQuery count_pending = {
 	.plan_options = CURSOR_OPT_PARALLEL_OK
 };
 
-/* With its partitions, of which a table of one piece is its own only one. */
-static const StoreQuery size_of_activity = {
+static const StoreQuery size_of_partitions = {
 	.sql = "SELECT COALESCE(pg_catalog.sum(pg_catalog.pg_total_relation_size(t.relid)), 0)::pg_catalog.int8"
 	" FROM pg_catalog.pg_partition_tree($1) t",
 	.parameters = {REGCLASSOID},
@@ -69,14 +70,49 @@ may_read(Oid table)
 }
 
 /*
- * The size of a table with its indexes, in bytes; 0 if there is none.
+ * The size of a table with its indexes and partitions, in bytes; 0 if there is none.
  */
 static int64
-table_size(Oid table)
+table_size(const Store *store, Oid table)
 {
-	return OidIsValid(table) ?
-		DatumGetInt64(DirectFunctionCall1(pg_total_relation_size,
-										  ObjectIdGetDatum(table))) : 0;
+	Datum		parameters[] = {ObjectIdGetDatum(table)};
+	Datum		size = Int64GetDatum(0);
+
+	if (!OidIsValid(table))
+		return 0;
+	if (get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE)
+		(void) read_row(store, &size_of_partitions, parameters, &size);
+	else if (RELKIND_HAS_STORAGE(get_rel_relkind(table)))
+		size = DirectFunctionCall1(pg_total_relation_size, parameters[0]);
+	return DatumGetInt64(size);
+}
+
+/*
+ * Count what the derived tables hold, as far as the caller may read them.
+ *
+ * Only where they are such as we make them: in their place, an owner could have put a
+ * view, which would run with the rights of whoever asks how the store is.
+ */
+static void
+count_rows(const Store *store, const DerivedStatus *status, Datum *values,
+		   bool *nulls)
+{
+	Datum		counts[2];
+
+	nulls[STATUS_INDEXED_SESSIONS] = status->state == DERIVED_BROKEN ||
+		!may_read(store->tables[TABLE_SESSION_IDLE]);
+	if (!nulls[STATUS_INDEXED_SESSIONS])
+		(void) read_row(store, &count_indexed, NULL,
+						&values[STATUS_INDEXED_SESSIONS]);
+	nulls[STATUS_PENDING_ROWS] = nulls[STATUS_PENDING_SESSIONS] =
+		status->state == DERIVED_BROKEN ||
+		!may_read(store->tables[TABLE_PENDING]);
+	if (!nulls[STATUS_PENDING_ROWS] &&
+		read_row(store, &count_pending, NULL, counts))
+	{
+		values[STATUS_PENDING_ROWS] = counts[0];
+		values[STATUS_PENDING_SESSIONS] = counts[1];
+	}
 }
 
 /*
@@ -86,7 +122,8 @@ table_size(Oid table)
  *
  * How the store that the setting names is, under the caller's snapshot: state ok, raw
  * or broken, and why; what answers the caller, index or activity, where reason is
- * null or says why not the index.  Counts are null for who may not read the table.
+ * null or says why not the index.  Counts are null for who may not read the table, and
+ * of a broken store.
  * Errors: those of find_store().
  */
 Datum
@@ -100,13 +137,15 @@ ekran_status(PG_FUNCTION_ARGS)
 	const char *why_not;
 	const char *reason;
 	Store		store;
-	Datum		counts[2];
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
 	find_store(&store);
-	status = derived_status(&store, GetActiveSnapshot(), false);
+	/* Who may read nothing of it can't keep others from it either. */
+	status = derived_status(&store, GetActiveSnapshot(),
+							may_read(store.tables[TABLE_SESSION_IDLE]) ||
+							may_read(store.tables[TABLE_PENDING]));
 	why_not = why_not_by_index(&store, &rule);
 	reason = status.state != DERIVED_OK ? status.reason : why_not;
 
@@ -118,29 +157,12 @@ ekran_status(PG_FUNCTION_ARGS)
 	values[STATUS_ANSWERED_BY] = CStringGetTextDatum(why_not == NULL ? "index" : "activity");
 
 	SPI_connect();
-	nulls[STATUS_INDEXED_SESSIONS] = !may_read(store.tables[TABLE_SESSION_IDLE]);
-	if (!nulls[STATUS_INDEXED_SESSIONS])
-		(void) read_row(&store, &count_indexed, NULL,
-						&values[STATUS_INDEXED_SESSIONS]);
-	nulls[STATUS_PENDING_ROWS] = nulls[STATUS_PENDING_SESSIONS] =
-		!may_read(store.tables[TABLE_PENDING]);
-	if (!nulls[STATUS_PENDING_ROWS] &&
-		read_row(&store, &count_pending, NULL, counts))
-	{
-		values[STATUS_PENDING_ROWS] = counts[0];
-		values[STATUS_PENDING_SESSIONS] = counts[1];
-	}
+	count_rows(&store, &status, values, nulls);
 	values[STATUS_DERIVED_BYTES] =
-		Int64GetDatum(table_size(store.tables[TABLE_SESSION_IDLE]) +
-					  table_size(store.tables[TABLE_PENDING]));
-	nulls[STATUS_ACTIVITY_BYTES] = !OidIsValid(store.tables[TABLE_ACTIVITY]);
-	if (!nulls[STATUS_ACTIVITY_BYTES])
-	{
-		Datum		parameters[] = {ObjectIdGetDatum(store.tables[TABLE_ACTIVITY])};
-
-		(void) read_row(&store, &size_of_activity, parameters,
-						&values[STATUS_ACTIVITY_BYTES]);
-	}
+		Int64GetDatum(table_size(&store, store.tables[TABLE_SESSION_IDLE]) +
+					  table_size(&store, store.tables[TABLE_PENDING]));
+	values[STATUS_ACTIVITY_BYTES] =
+		Int64GetDatum(table_size(&store, store.tables[TABLE_ACTIVITY]));
 	SPI_finish();
 
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns),

@@ -33,8 +33,9 @@
 PG_FUNCTION_INFO_V1(ekran_activity_changed);
 PG_FUNCTION_INFO_V1(ekran_session_changed);
 
-/* What a TRUNCATE of activity puts beside the generation. */
+/* What is put beside the generation where activities are gone that none told of. */
 #define TRUNCATED	"truncated"
+#define FOUND_EMPTY	"found empty"
 
 static const StoreQuery delete_activities = {
 	.sql = "DELETE FROM @store@.activity a"
@@ -130,18 +131,19 @@ check_triggers(const TriggerData *trigger)
 	const char *fault = activity_triggers_fault(trigger->tg_relation,
 												trigger->tg_trigger->tgfoid,
 												trigger_generation(trigger->tg_trigger));
+	const char *other_fault = activity_fault(trigger->tg_relation);
 	char		generation[GENERATION_SIZE];
 	const char *reason;
 	Store		store;
 
-	if (fault == NULL)
+	if (fault == NULL && other_fault == NULL)
 		return;
-	if (find_generation(trigger->tg_relation, generation, &reason))
+	if (fault != NULL && find_generation(trigger->tg_relation, generation, &reason))
 		refuse_trigger(trigger, "The trigger is none of those that keep the idle-gap index, which are all there.");
 	if (!load_store(&store, RelationGetNamespace(trigger->tg_relation)) ||
 		store.tables[TABLE_ACTIVITY] != RelationGetRelid(trigger->tg_relation))
 		refuse_trigger(trigger, "The trigger must be fired by statements on a table \"activity\".");
-	refuse_broken(&store, fault);
+	refuse_broken(&store, fault != NULL ? fault : other_fault);
 }
 
 /*
@@ -165,7 +167,8 @@ check_partition_row(const TriggerData *trigger)
 }
 
 /*
- * Append to pending where activities came or went, or that all have gone.
+ * Append to pending where activities came or went, or that all have gone, and end
+ * the statement.
  *
  * Errors: 55000 if the derived tables are not as they were made.
  */
@@ -181,14 +184,20 @@ note_activities(const TriggerData *trigger, const Store *store,
 
 	if (fault != NULL)
 		refuse_broken(store, fault);
-	table_close(idle, NoLock);
-
 	open_derived_table(&pending, store, TABLE_PENDING);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		insert_generation(&pending, TABLE_PENDING, TRUNCATED);
 	append_pending(&pending, went);
 	append_pending(&pending, came);
+
+	/*
+	 * From here on, others in this transaction may go by what is pending.  What the
+	 * index tells of a table that was empty must be of activities that were lost.
+	 */
+	if (end_statement(trigger) && has_sessions(idle))
+		insert_generation(&pending, TABLE_PENDING, FOUND_EMPTY);
 	close_derived_table(&pending);
+	table_close(idle, NoLock);
 }
 
 static void
@@ -208,7 +217,6 @@ end_activity_statement(const TriggerData *trigger)
 		touched_activities(trigger, trigger->tg_oldtable, &went);
 
 	note_activities(trigger, &store, &went, &came);
-	end_statement(trigger);
 	lock_referenced_sessions(trigger->tg_relation, &store, &came);
 	fold_by_chance(&store, &came);
 }
@@ -236,7 +244,7 @@ ekran_activity_changed(PG_FUNCTION_ARGS)
 
 	check_triggers(trigger);
 	if (TRIGGER_FIRED_BEFORE(event))
-		begin_statement(trigger);
+		begin_statement(trigger, is_empty(trigger->tg_relation));
 	else
 		end_activity_statement(trigger);
 	return PointerGetDatum(NULL);
