@@ -189,6 +189,7 @@ FROM unnest(ARRAY['TRUNCATE trusted.session_idle', 'TRUNCATE trusted.pending', '
 	$$UPDATE trusted.pending SET generation = '1-0' WHERE session_id IS NULL$$, 'TRUNCATE trusted.activity']) s \gexec
 INSERT INTO activity (session_id, activity_date) VALUES (1, testing.at('09:00'));
 
+CREATE FUNCTION testing.never() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE 'runs as %', current_user; END $$;
 -- Broken: what makes the store another than ekran_create_store() made. It takes no
 -- activities until that is undone, or it is completed.
 SELECT format('SELECT %1$L AS statement, s.* FROM testing.state_after(%1$L) s', s), undo, 'TABLE testing.status', 'SELECT * FROM ekran_check()'
@@ -200,6 +201,14 @@ FROM (VALUES ('ALTER TABLE trusted.pending RENAME TO away', 'ALTER TABLE trusted
 	('CREATE INDEX in_the_way ON trusted.pending (session_id) WHERE session_id > 0', 'DROP INDEX trusted.in_the_way'),
 	('CREATE INDEX in_the_way ON trusted.pending ((session_id + 1))', 'DROP INDEX trusted.in_the_way'),
 	('ALTER TABLE trusted.pending ADD CONSTRAINT in_the_way EXCLUDE USING gist (tstzrange(first_moment, last_moment) WITH =)', 'ALTER TABLE trusted.pending DROP CONSTRAINT in_the_way'),
+	('CREATE INDEX in_the_way ON trusted.session_idle (gap_start)', 'DROP INDEX trusted.in_the_way'),
+	('DROP INDEX trusted.pending_session_id_first_moment_idx', 'SELECT ekran_create_store(''trusted'')'),
+	('ALTER TABLE trusted.session_idle RENAME TO away; CREATE VIEW trusted.session_idle AS SELECT testing.never() AS session_id', 'DROP VIEW trusted.session_idle; ALTER TABLE trusted.away RENAME TO session_idle'),
+	('ALTER TABLE trusted.activity SET UNLOGGED', 'ALTER TABLE trusted.activity SET LOGGED'),
+	('ALTER TABLE trusted.activity ADD received timestamptz; ALTER TABLE trusted.activity RENAME activity_date TO agent_date; ALTER TABLE trusted.activity RENAME received TO activity_date', 'ALTER TABLE trusted.activity DROP activity_date; ALTER TABLE trusted.activity RENAME agent_date TO activity_date'),
+	('CREATE TABLE trusted.everything (LIKE trusted.activity) PARTITION BY LIST (session_id); ALTER TABLE trusted.everything ATTACH PARTITION trusted.activity DEFAULT', 'ALTER TABLE trusted.everything DETACH PARTITION trusted.activity; DROP TABLE trusted.everything'),
+	('CREATE TABLE trusted.log (session_id bigint NOT NULL); ALTER TABLE trusted.activity INHERIT trusted.log', 'ALTER TABLE trusted.activity NO INHERIT trusted.log; DROP TABLE trusted.log'),
+	('CREATE TRIGGER more AFTER DELETE ON trusted.activity FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed()', 'DROP TRIGGER more ON trusted.activity'),
 	('ALTER TABLE trusted.activity DISABLE TRIGGER ekran_delete', 'SELECT ekran_create_store(''trusted'')'),
 	('DROP TRIGGER ekran_begin ON trusted.activity', 'SELECT ekran_create_store(''trusted'')'),
 	('CREATE OR REPLACE TRIGGER ekran_truncate AFTER TRUNCATE ON trusted.activity FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed(''1-0'')', 'SELECT ekran_create_store(''trusted'')')
@@ -211,6 +220,31 @@ SET enable_seqscan = off;
 SELECT session_id, first_moment, last_moment FROM pending WHERE last_moment > testing.at('09:00') AND session_id IS NOT NULL ORDER BY last_moment, session_id;
 RESET enable_seqscan;
 DROP INDEX by_end;
+
+-- Activities lost by ways that leave no trace, such as a restore without them: of an
+-- empty table nobody is answered by the index, nor is it trusted when others come.
+SELECT ekran_refresh() > 0 AS folded;
+SET session_replication_role = replica;
+DELETE FROM activity;
+RESET session_replication_role;
+VACUUM activity;
+SELECT state, reason, answered_by, indexed_sessions FROM ekran_status();
+TABLE testing.answer;
+INSERT INTO activity (session_id, activity_date) VALUES (1, testing.at('09:00'));
+TABLE testing.status;
+TABLE testing.answer;
+CALL ekran_maintain();
+TABLE testing.status;
+INSERT INTO activity (session_id, activity_date) VALUES (2, testing.at('08:20'));
+-- Nothing is written in a transaction that is read only.
+BEGIN READ ONLY;
+SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT ekran_refresh()', 'SELECT ekran_rebuild()', $$SELECT ekran_purge('infinity')$$,
+	$$SELECT ekran_close_sessions('0', '2025-01-01')$$]) s, LATERAL testing.failure(s) f;
+TABLE testing.status;
+ROLLBACK;
+SET default_transaction_read_only = on;
+CALL ekran_maintain();
+RESET default_transaction_read_only;
 
 -- Published tables: nothing that ingests, folds or deletes fails for want of a key.
 SET client_min_messages = error;
@@ -254,7 +288,7 @@ SET ekran_sessions.store = 'trusted';
 
 RESET search_path;
 DROP VIEW testing.answer, testing.status;
-DROP FUNCTION testing.by_activity, testing.seen, testing.moment, testing.look, testing.insert_into, testing.fail, testing.open_cursor, testing.state_after, testing.maintain;
+DROP FUNCTION testing.by_activity, testing.seen, testing.moment, testing.look, testing.insert_into, testing.fail, testing.open_cursor, testing.state_after, testing.maintain, testing.never;
 DROP SCHEMA trusted CASCADE;
 DROP OWNED BY regress_ekran_raw;
 DROP ROLE regress_ekran_raw, regress_ekran_keeper;

@@ -491,11 +491,10 @@ check_derived_table(const StoreBuild *build, const TableDefinition *table,
 		TABLE_PENDING : TABLE_SESSION_IDLE;
 	Relation	derived = table_open(relation, AccessShareLock);
 	Store		store = {.schema = build->schema,.owner = build->owner};
-	const char *fault = derived_table_fault(derived, &store, which);
+	const char *fault = derived_table_misfit(derived, &store, which);
 
 	table_close(derived, AccessShareLock);
-	/* That one is mended. */
-	if (fault != NULL && get_rel_persistence(relation) == RELPERSISTENCE_PERMANENT)
+	if (fault != NULL)
 		refuse_other_shape(build, table->name, fault);
 }
 

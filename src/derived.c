@@ -336,10 +336,10 @@ index_fault(Relation table, Relation index, StoreTable which)
 
 /*
  * Its indexes must not wait for anybody, fail, or run code of the owner's when
- * rows come, and one must find sessions.
+ * rows come.  Does one find sessions?
  */
 static const char *
-indexes_fault(Relation table, StoreTable which)
+indexes_fault(Relation table, StoreTable which, bool *has_lookup)
 {
 	List	   *indexes = RelationGetIndexList(table);
 	const char *fault = NULL;
@@ -356,21 +356,20 @@ indexes_fault(Relation table, StoreTable which)
 		index_close(index, NoLock);
 	}
 	list_free(indexes);
-	if (fault == NULL && !is_found)
-		fault = psprintf("table \"%s\" lacks its index on session_id",
-						 RelationGetRelationName(table));
+	*has_lookup = is_found;
 	return fault;
 }
 
 /*
- * What is wrong with a derived table, which is open and locked, or NULL.
+ * What is wrong with a derived table, which is open and locked, or NULL, and whether an
+ * index finds sessions in it.
  *
  * Its name and place are asked for too, for they may have changed between finding
  * it and locking it.  Rules, triggers and policies on it don't matter: we write to
  * it directly, and readers ask about policies.
  */
-const char *
-derived_table_fault(Relation table, const Store *store, StoreTable which)
+static const char *
+misfit(Relation table, const Store *store, StoreTable which, bool *has_lookup)
 {
 	Form_pg_class class = table->rd_rel;
 	const char *name = table_names[which];
@@ -384,8 +383,6 @@ derived_table_fault(Relation table, const Store *store, StoreTable which)
 	if (class->relowner != store->owner)
 		return psprintf("table \"%s\" belongs to another role than the store",
 						name);
-	if (class->relpersistence != RELPERSISTENCE_PERMANENT)
-		return psprintf("table \"%s\" is not logged", name);
 	if (class->relam != HEAP_TABLE_AM_OID)
 		return psprintf("table \"%s\" has another access method than heap",
 						name);
@@ -404,7 +401,36 @@ derived_table_fault(Relation table, const Store *store, StoreTable which)
 			strcmp(NameStr(column->attname), derived_columns[which][i].name) != 0)
 			return psprintf("table \"%s\" has other columns", name);
 	}
-	return indexes_fault(table, which);
+	return indexes_fault(table, which, has_lookup);
+}
+
+/*
+ * What is wrong with it that ekran_create_store() can't mend, or NULL.
+ */
+const char *
+derived_table_misfit(Relation table, const Store *store, StoreTable which)
+{
+	bool		has_lookup;
+
+	return misfit(table, store, which, &has_lookup);
+}
+
+/*
+ * What is wrong with it at all, or NULL.
+ */
+const char *
+derived_table_fault(Relation table, const Store *store, StoreTable which)
+{
+	bool		has_lookup = true;
+	const char *fault = misfit(table, store, which, &has_lookup);
+
+	if (fault == NULL && !has_lookup)
+		fault = psprintf("table \"%s\" lacks its index on session_id",
+						 table_names[which]);
+	if (fault == NULL &&
+		table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		fault = psprintf("table \"%s\" is not logged", table_names[which]);
+	return fault;
 }
 
 static Oid
@@ -511,7 +537,7 @@ generation_fault(Relation table, Snapshot snapshot, const char *generation)
 	if (count == 0)
 		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
 	if (count > 1)
-		return psprintf("table \"activity\" has been truncated, or table \"%s\" restored twice", name);
+		return psprintf("activities have been truncated or lost, or table \"%s\" restored twice", name);
 	if (!is_equal)
 		return psprintf("table \"%s\" is of another generation than the triggers", name);
 	return NULL;

@@ -422,6 +422,8 @@ extern const char *activity_triggers_fault(Relation activity, Oid function,
 extern bool find_generation(Relation activity, char *generation,
 							const char **reason);
 extern bool is_our_format(const char *generation);
+extern const char *derived_table_misfit(Relation table, const Store *store,
+										StoreTable which);
 extern const char *derived_table_fault(Relation table, const Store *store,
 									   StoreTable which);
 extern const char *activity_fault(Relation activity);
