@@ -606,7 +606,9 @@ open_for_status(const Store *store, StoreTable which)
 bool
 is_empty(Relation table)
 {
+	/* Who has just inserted knows without asking for the size. */
 	return table->rd_rel->relkind == RELKIND_RELATION &&
+		RelationGetTargetBlock(table) == InvalidBlockNumber &&
 		RelationGetNumberOfBlocks(table) == 0;
 }
 

@@ -480,6 +480,7 @@ extern void set_generation(const DerivedTable *table, StoreTable which,
 
 extern int	trigger_depth(void);
 extern void begin_statement(const TriggerData *trigger, bool on_empty);
+extern bool has_begun(const TriggerData *trigger);
 extern bool end_statement(const TriggerData *trigger);
 extern bool is_statement_in_progress(void);
 extern bool is_in_statement_of(const char *generation);

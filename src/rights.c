@@ -94,6 +94,13 @@ become_owner(Store *store, OwnerWork work)
 	caller.guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
 
+	/*
+	 * Rows are found by keys.  In a small table, the planner might take it for
+	 * quicker to read all: then a serializable transaction would conflict with
+	 * everybody who writes to it, and a plan that is kept would be bad when it has
+	 * grown, as session_idle does while it is written.
+	 */
+	pin_setting("enable_seqscan", "off");
 	if (work == OWNER_MAINTAINS)
 	{
 		/*
@@ -103,15 +110,6 @@ become_owner(Store *store, OwnerWork work)
 		pin_setting("enable_sort", "off");
 		pin_setting("enable_hashjoin", "off");
 		pin_setting("enable_hashagg", "off");
-	}
-	else
-	{
-		/*
-		 * Whole tables are none of what triggers read.  In a small one, the
-		 * planner might still take that for quicker, and a serializable
-		 * transaction would conflict with everybody who writes to it.
-		 */
-		pin_setting("enable_seqscan", "off");
 	}
 	return caller;
 }

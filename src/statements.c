@@ -82,6 +82,30 @@ begin_statement(const TriggerData *trigger, bool on_empty)
 }
 
 /*
+ * The statement after which a trigger is fired, or NULL.
+ */
+static Statement *
+find_statement(const TriggerData *trigger)
+{
+	int			depth = trigger_depth();
+
+	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
+		if (statements[i].relation == RelationGetRelid(trigger->tg_relation) &&
+			statements[i].operation == (trigger->tg_event & TRIGGER_EVENT_OPMASK))
+			return &statements[i];
+	return NULL;
+}
+
+/*
+ * Has the statement after which a trigger is fired been noted to begin?
+ */
+bool
+has_begun(const TriggerData *trigger)
+{
+	return find_statement(trigger) != NULL;
+}
+
+/*
  * Note that a statement has ended.  Was the table empty when it began?
  *
  * A key of the owner's can have the server fire the triggers after a statement
@@ -90,24 +114,16 @@ begin_statement(const TriggerData *trigger, bool on_empty)
 bool
 end_statement(const TriggerData *trigger)
 {
-	int			depth = trigger_depth();
+	Statement  *statement = find_statement(trigger);
+	bool		on_empty;
 
-	for (int i = nstatements - 1; i >= 0; i--)
-	{
-		if (statements[i].depth < depth)
-			break;
-		if (statements[i].relation == RelationGetRelid(trigger->tg_relation) &&
-			statements[i].operation == (trigger->tg_event & TRIGGER_EVENT_OPMASK))
-		{
-			bool		on_empty = statements[i].on_empty;
-
-			memmove(&statements[i], &statements[i + 1],
-					(nstatements - i - 1) * sizeof(Statement));
-			nstatements--;
-			return on_empty;
-		}
-	}
-	return false;
+	if (statement == NULL)
+		return false;
+	on_empty = statement->on_empty;
+	memmove(statement, statement + 1,
+			(&statements[nstatements] - statement - 1) * sizeof(Statement));
+	nstatements--;
+	return on_empty;
 }
 
 bool

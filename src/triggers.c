@@ -242,7 +242,9 @@ ekran_activity_changed(PG_FUNCTION_ARGS)
 		return PointerGetDatum(check_partition_row(trigger));
 	}
 
-	check_triggers(trigger);
+	/* Once for both: the statement's own lock keeps the triggers as they are. */
+	if (TRIGGER_FIRED_BEFORE(event) || !has_begun(trigger))
+		check_triggers(trigger);
 	if (TRIGGER_FIRED_BEFORE(event))
 		begin_statement(trigger, is_empty(trigger->tg_relation));
 	else
