@@ -416,20 +416,70 @@ derived_table_misfit(Relation table, const Store *store, StoreTable which)
 }
 
 /*
+ * The derived tables that nothing was wrong with when they were looked at last, and
+ * that have not been changed since.
+ */
+static struct
+{
+	Oid			table;			/* InvalidOid: not known */
+	Oid			schema;
+	Oid			owner;
+}			sound_tables[NUM_STORE_TABLES];
+
+static void
+forget_sound_table(Datum arg, Oid relation)
+{
+	(void) arg;
+
+	for (int i = 0; i < NUM_STORE_TABLES; i++)
+		if (relation == InvalidOid || sound_tables[i].table == relation)
+			sound_tables[i].table = InvalidOid;
+}
+
+void
+watch_tables(void)
+{
+	CacheRegisterRelcacheCallback(forget_sound_table, (Datum) 0);
+}
+
+/*
+ * Is nothing wrong with a derived table of a store, as far as this backend has been
+ * told?  Without a lock on it.
+ */
+bool
+is_known_sound(const Store *store, StoreTable which)
+{
+	return OidIsValid(store->tables[which]) &&
+		sound_tables[which].table == store->tables[which] &&
+		sound_tables[which].schema == store->schema &&
+		sound_tables[which].owner == store->owner;
+}
+
+/*
  * What is wrong with it at all, or NULL.
  */
 const char *
 derived_table_fault(Relation table, const Store *store, StoreTable which)
 {
 	bool		has_lookup = true;
-	const char *fault = misfit(table, store, which, &has_lookup);
+	const char *fault;
 
+	if (RelationGetRelid(table) == store->tables[which] &&
+		is_known_sound(store, which))
+		return NULL;
+	fault = misfit(table, store, which, &has_lookup);
 	if (fault == NULL && !has_lookup)
 		fault = psprintf("table \"%s\" lacks its index on session_id",
 						 table_names[which]);
 	if (fault == NULL &&
 		table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		fault = psprintf("table \"%s\" is not logged", table_names[which]);
+	if (fault == NULL)
+	{
+		sound_tables[which].table = RelationGetRelid(table);
+		sound_tables[which].schema = store->schema;
+		sound_tables[which].owner = store->owner;
+	}
 	return fault;
 }
 

@@ -181,6 +181,7 @@ extern uint64 run_query(const Store *store, const StoreQuery *query,
 extern Datum int8_array(const int64 *values, int count);
 extern Datum timestamptz_array(const TimestampTz *values, int count);
 extern void install_query_guard(void);
+extern void watch_catalog(void);
 
 /* rights.c: whose rights we work with */
 
@@ -426,6 +427,8 @@ extern const char *derived_table_misfit(Relation table, const Store *store,
 										StoreTable which);
 extern const char *derived_table_fault(Relation table, const Store *store,
 									   StoreTable which);
+extern bool is_known_sound(const Store *store, StoreTable which);
+extern void watch_tables(void);
 extern const char *activity_fault(Relation activity);
 extern void begin_generations(GenerationScan *scan, Relation table);
 extern bool next_generation(GenerationScan *scan, Snapshot snapshot,

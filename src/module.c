@@ -110,5 +110,7 @@ _PG_init(void)
 
 	MarkGUCPrefixReserved("ekran_sessions");
 	install_query_guard();
+	watch_catalog();
+	watch_tables();
 	watch_transactions();
 }

@@ -39,6 +39,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
@@ -118,12 +119,12 @@ is_table_of(Oid relation, Oid owner, bool may_be_partitioned)
 }
 
 /*
- * Find out what the store in a schema is; false if there is none.
+ * Look the store in a schema up; false if there is none.
  *
  * A store belongs to the owner of its table session.
  */
-bool
-load_store(Store *store, Oid schema)
+static bool
+look_up_store(Store *store, Oid schema)
 {
 	char	   *name = get_namespace_name(schema);
 	HeapTuple	tuple;
@@ -145,6 +146,51 @@ load_store(Store *store, Oid schema)
 	ReleaseSysCache(tuple);
 	store->rights = RIGHTS_OF_CALLER;
 	return true;
+}
+
+/*
+ * The store looked up last, if nothing has changed in the catalog since: who inserts
+ * row by row asks for it each time.
+ */
+static Store known_store;
+static bool is_store_known = false;
+
+static void
+forget_known_store(Datum arg, int cache, uint32 hash)
+{
+	(void) arg;
+	(void) cache;
+	(void) hash;
+	is_store_known = false;
+}
+
+/*
+ * Find out what the store in a schema is; false if there is none.
+ */
+bool
+load_store(Store *store, Oid schema)
+{
+	if (!is_store_known || known_store.schema != schema)
+	{
+		Store		found;
+
+		if (!look_up_store(&found, schema))
+		{
+			*store = found;
+			return false;
+		}
+		known_store = found;
+		is_store_known = true;
+	}
+	*store = known_store;
+	return true;
+}
+
+void
+watch_catalog(void)
+{
+	CacheRegisterSyscacheCallback(RELOID, forget_known_store, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_known_store, (Datum) 0);
 }
 
 /*

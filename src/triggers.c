@@ -167,6 +167,38 @@ check_partition_row(const TriggerData *trigger)
 }
 
 /*
+ * Refuse to write where session_idle is not as it was made.
+ *
+ * Errors: 55000.
+ */
+static void
+check_idle(const Store *store)
+{
+	Relation	idle;
+	const char *fault;
+
+	if (is_known_sound(store, TABLE_SESSION_IDLE))
+		return;
+	idle = OidIsValid(store->tables[TABLE_SESSION_IDLE]) ?
+		try_table_open(store->tables[TABLE_SESSION_IDLE], AccessShareLock) : NULL;
+	fault = idle == NULL ? "there is no table \"session_idle\"" :
+		derived_table_fault(idle, store, TABLE_SESSION_IDLE);
+	if (fault != NULL)
+		refuse_broken(store, fault);
+	table_close(idle, NoLock);
+}
+
+static bool
+has_indexed_sessions(const Store *store)
+{
+	Relation	idle = table_open(store->tables[TABLE_SESSION_IDLE], AccessShareLock);
+	bool		result = has_sessions(idle);
+
+	table_close(idle, NoLock);
+	return result;
+}
+
+/*
  * Append to pending where activities came or went, or that all have gone, and end
  * the statement.
  *
@@ -176,15 +208,10 @@ static void
 note_activities(const TriggerData *trigger, const Store *store,
 				const TouchedSessions *went, const TouchedSessions *came)
 {
-	Relation	idle = OidIsValid(store->tables[TABLE_SESSION_IDLE]) ?
-		try_table_open(store->tables[TABLE_SESSION_IDLE], AccessShareLock) : NULL;
-	const char *fault = idle == NULL ? "there is no table \"session_idle\"" :
-		derived_table_fault(idle, store, TABLE_SESSION_IDLE);
 	DerivedTable pending;
 
-	if (fault != NULL)
-		refuse_broken(store, fault);
 	open_derived_table(&pending, store, TABLE_PENDING);
+	check_idle(store);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		insert_generation(&pending, TABLE_PENDING, TRUNCATED);
 	append_pending(&pending, went);
@@ -194,10 +221,9 @@ note_activities(const TriggerData *trigger, const Store *store,
 	 * From here on, others in this transaction may go by what is pending.  What the
 	 * index tells of a table that was empty must be of activities that were lost.
 	 */
-	if (end_statement(trigger) && has_sessions(idle))
+	if (end_statement(trigger) && has_indexed_sessions(store))
 		insert_generation(&pending, TABLE_PENDING, FOUND_EMPTY);
 	close_derived_table(&pending);
-	table_close(idle, NoLock);
 }
 
 static void
