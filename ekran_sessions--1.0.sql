@@ -188,7 +188,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_purge(timestamp with time zone) IS
-'Deletes the sessions whose logout lies before the moment, with their activities and derived rows, and returns their number; running sessions stay. Errors: 22023 for null, 42501 without the rights of the store''s owner.';
+'Deletes the sessions whose logout lies before the moment, with their activities, and returns their number; running sessions stay. What the index holds of them goes with the next ekran_maintain(). Errors: 22023 for null, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one.';
 
 CREATE FUNCTION ekran_close_sessions(silent_for interval, as_of timestamp with time zone,
 	OUT session_id bigint, OUT login_date timestamp with time zone, OUT logout_date timestamp with time zone)

@@ -126,8 +126,11 @@ SELECT message FROM testing.failure($$WITH a AS (INSERT INTO trusted.activity (s
 	SELECT (SELECT count(*) FROM ekran_check()) FROM a$$);
 SELECT message FROM testing.failure($$WITH a AS (INSERT INTO trusted.activity (session_id, activity_date) VALUES (1, '2024-01-01 11:00') RETURNING 1)
 	SELECT ekran_rebuild() FROM a$$);
+BEGIN;
+DROP INDEX session_tstzrange_idx;
 SELECT message FROM testing.failure($$WITH a AS (INSERT INTO trusted.activity (session_id, activity_date) VALUES (1, '2024-01-01 11:00') RETURNING 1)
 	SELECT ekran_create_store('trusted') FROM a$$);
+ROLLBACK;
 BEGIN;
 WITH a AS (INSERT INTO activity (session_id, activity_date) VALUES (1, testing.at('11:00')) RETURNING 1) SELECT ekran_refresh() FROM a;
 ROLLBACK;
@@ -208,6 +211,8 @@ FROM (VALUES ('ALTER TABLE trusted.pending RENAME TO away', 'ALTER TABLE trusted
 	('ALTER TABLE trusted.activity ADD received timestamptz; ALTER TABLE trusted.activity RENAME activity_date TO agent_date; ALTER TABLE trusted.activity RENAME received TO activity_date', 'ALTER TABLE trusted.activity DROP activity_date; ALTER TABLE trusted.activity RENAME agent_date TO activity_date'),
 	('CREATE TABLE trusted.everything (LIKE trusted.activity) PARTITION BY LIST (session_id); ALTER TABLE trusted.everything ATTACH PARTITION trusted.activity DEFAULT', 'ALTER TABLE trusted.everything DETACH PARTITION trusted.activity; DROP TABLE trusted.everything'),
 	('CREATE TABLE trusted.log (session_id bigint NOT NULL); ALTER TABLE trusted.activity INHERIT trusted.log', 'ALTER TABLE trusted.activity NO INHERIT trusted.log; DROP TABLE trusted.log'),
+	('CREATE TABLE trusted.child () INHERITS (trusted.activity)', 'DROP TABLE trusted.child'),
+	('ALTER TABLE trusted.pending ADD note text; ALTER TABLE trusted.pending DROP note', 'SELECT message, hint FROM testing.failure(''SELECT ekran_create_store(''''trusted'''')''); DROP TABLE trusted.pending; SELECT ekran_create_store(''trusted'')'),
 	('CREATE TRIGGER more AFTER DELETE ON trusted.activity FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed()', 'DROP TRIGGER more ON trusted.activity'),
 	('ALTER TABLE trusted.activity DISABLE TRIGGER ekran_delete', 'SELECT ekran_create_store(''trusted'')'),
 	('DROP TRIGGER ekran_begin ON trusted.activity', 'SELECT ekran_create_store(''trusted'')'),

@@ -130,7 +130,7 @@ static const TableDefinition store_tables[] = {
 		false
 	},
 	{
-		"session_idle", "The idle-gap index, kept by triggers: for each session with activity, the stretches of more than a minute without. Derived from activity; written by folds alone.",
+		"session_idle", "The idle-gap index: for each session with activity, the stretches of more than a minute without. Derived from activity; written by folds alone.",
 		{
 			{"session_id", INT8OID, false, "The session; null in the one row that holds the generation."},
 			{"gap_start", TIMESTAMPTZARRAYOID, true, "The activities that the gaps begin at, ascending; the first is -infinity."},
@@ -495,7 +495,12 @@ check_derived_table(const StoreBuild *build, const TableDefinition *table,
 
 	table_close(derived, AccessShareLock);
 	if (fault != NULL)
-		refuse_other_shape(build, table->name, fault);
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s.%s is not as a store needs it: %s",
+						build->name, table->name, fault),
+				 errdetail("Nothing has been changed."),
+				 errhint("Undo that, or drop the table: ekran_create_store() makes it anew from the activities.")));
 }
 
 /*
@@ -1087,39 +1092,6 @@ unlock_all(const Oid *tables, int count, LOCKMODE lock)
 }
 
 /*
- * See what the store lacks, and lock what is there of it as far as that takes, until
- * what is lacking then takes no more.  Agents are kept out as long as that alone.
- *
- * False if it lacks nothing.
- */
-static bool
-lock_what_it_takes(StoreBuild *build)
-{
-	Oid			tables[lengthof(store_tables)];
-	int			count = 0;
-	LOCKMODE	held = NoLock;
-
-	build->is_survey = true;
-	while (true)
-	{
-		AcceptInvalidationMessages();
-		build->lock = NoLock;
-		build->is_index_stale = false;
-		ensure_store(build);
-		if (build->lock <= held)
-			break;
-		if (held != NoLock)
-			unlock_all(tables, count, held);
-		held = build->lock;
-		count = find_tables(build, tables);
-		if (count > 0)
-			lock_all_or_none(build, tables, count, held);
-	}
-	build->is_survey = false;
-	return held != NoLock;
-}
-
-/*
  * Refuse to complete a store, which is there, where we could not see what others
  * have written to it.
  *
@@ -1145,6 +1117,41 @@ check_transaction(const StoreBuild *build)
 				 errmsg("store %s can't be completed while a statement on activities is in progress",
 						build->name),
 				 errhint("Call ekran_create_store() as a statement of its own.")));
+}
+
+/*
+ * See what the store lacks, and lock what is there of it as far as that takes, until
+ * what is lacking then takes no more.  Agents are kept out as long as that alone.
+ *
+ * False if it lacks nothing.
+ */
+static bool
+lock_what_it_takes(StoreBuild *build)
+{
+	Oid			tables[lengthof(store_tables)];
+	int			count = 0;
+	LOCKMODE	held = NoLock;
+
+	build->is_survey = true;
+	while (true)
+	{
+		AcceptInvalidationMessages();
+		build->lock = NoLock;
+		build->is_index_stale = false;
+		ensure_store(build);
+		if (build->lock <= held)
+			break;
+		if (held == NoLock)
+			check_transaction(build);
+		else
+			unlock_all(tables, count, held);
+		held = build->lock;
+		count = find_tables(build, tables);
+		if (count > 0)
+			lock_all_or_none(build, tables, count, held);
+	}
+	build->is_survey = false;
+	return held != NoLock;
 }
 
 static void
@@ -1207,7 +1214,6 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	/* Two at a time would trip over each other's half of the store. */
 	LockDatabaseObject(NamespaceRelationId, build->schema, 0,
 					   ShareUpdateExclusiveLock);
-	check_transaction(build);
 	if (lock_what_it_takes(build))
 	{
 		ensure_store(build);

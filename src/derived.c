@@ -25,8 +25,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/detoast.h"
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
@@ -220,6 +220,10 @@ activity_fault(Relation activity)
 		return "table \"activity\" is not logged";
 	if (activity->rd_rel->relispartition)
 		return "table \"activity\" is a partition of another one";
+	if (activity->rd_rel->relkind == RELKIND_RELATION &&
+		activity->rd_rel->relhassubclass &&
+		find_inheritance_children(RelationGetRelid(activity), NoLock) != NIL)
+		return "tables inherit from \"activity\"";
 	for (int i = 0; i < columns->natts; i++)
 		if (TupleDescAttr(columns, i)->attinhcount > 0)
 			return "table \"activity\" inherits from another one";
@@ -529,12 +533,12 @@ begin_generations(GenerationScan *scan, Relation table)
 }
 
 /*
- * Find the next row that holds a generation under a snapshot: where it is, and whether
- * it is the one given.  False at the end.
+ * Find the next row that holds a generation under a snapshot: where it is, and what
+ * it holds, of GENERATION_SIZE at the most, or an empty text if that is none of ours.
+ * False at the end.
  */
 bool
-next_generation(GenerationScan *scan, Snapshot snapshot, const char *generation,
-				bool *is_equal)
+next_generation(GenerationScan *scan, Snapshot snapshot, char *generation)
 {
 	while (index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
 	{
@@ -545,15 +549,10 @@ next_generation(GenerationScan *scan, Snapshot snapshot, const char *generation,
 		if (!table_tuple_satisfies_snapshot(scan->table, scan->slot, snapshot))
 			continue;
 		shown = slot_getattr(scan->slot, DERIVED_GENERATION, &isnull);
-		*is_equal = false;
-		/* What is longer than ours need not be read. */
-		if (!isnull && toast_raw_datum_size(shown) - VARHDRSZ == strlen(generation))
-		{
-			char	   *other = TextDatumGetCString(shown);
-
-			*is_equal = strcmp(other, generation) == 0;
-			pfree(other);
-		}
+		generation[0] = '\0';
+		if (!isnull && toast_raw_datum_size(shown) - VARHDRSZ < GENERATION_SIZE)
+			text_to_cstring_buffer(DatumGetTextPP(shown), generation,
+								   GENERATION_SIZE);
 		return true;
 	}
 	return false;
@@ -568,6 +567,23 @@ end_generations(GenerationScan *scan)
 }
 
 /*
+ * How many rows of a derived table hold a generation under a snapshot, 2 standing for
+ * more; and what the last of these holds.
+ */
+int
+show_generation(Relation table, Snapshot snapshot, char *generation)
+{
+	GenerationScan scan;
+	int			count = 0;
+
+	begin_generations(&scan, table);
+	while (count < 2 && next_generation(&scan, snapshot, generation))
+		count++;
+	end_generations(&scan);
+	return count;
+}
+
+/*
  * What is wrong with the generation that a derived table shows under a snapshot,
  * or NULL.
  */
@@ -575,20 +591,14 @@ const char *
 generation_fault(Relation table, Snapshot snapshot, const char *generation)
 {
 	const char *name = RelationGetRelationName(table);
-	GenerationScan scan;
-	int			count = 0;
-	bool		is_equal = false;
-
-	begin_generations(&scan, table);
-	while (count < 2 && next_generation(&scan, snapshot, generation, &is_equal))
-		count++;
-	end_generations(&scan);
+	char		shown[GENERATION_SIZE];
+	int			count = show_generation(table, snapshot, shown);
 
 	if (count == 0)
 		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
 	if (count > 1)
 		return psprintf("activities have been truncated or lost, or table \"%s\" restored twice", name);
-	if (!is_equal)
+	if (strcmp(shown, generation) != 0)
 		return psprintf("table \"%s\" is of another generation than the triggers", name);
 	return NULL;
 }
@@ -703,12 +713,13 @@ making_fault(const Store *store, const Relation *tables, char *generation)
 	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
 		if (tables[which] == NULL)
 			return psprintf("there is no table \"%s\"", table_names[which]);
-	if (!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true) ||
-		has_superclass(store->tables[TABLE_ACTIVITY]))
-		return "\"activity\" is not a table of its own, of the store's owner";
 	fault = activity_fault(tables[TABLE_ACTIVITY]);
 	if (fault != NULL)
 		return fault;
+	if (tables[TABLE_ACTIVITY]->rd_rel->relowner != store->owner)
+		return "table \"activity\" belongs to another role than the store";
+	if (has_superclass(store->tables[TABLE_ACTIVITY]))
+		return "table \"activity\" inherits from another one";
 	for (StoreTable which = TABLE_SESSION_IDLE; which <= TABLE_PENDING; which++)
 	{
 		fault = derived_table_fault(tables[which], store, which);

@@ -259,13 +259,13 @@ set_generation(const DerivedTable *table, StoreTable which,
 			   const char *generation)
 {
 	GenerationScan scan;
+	char		shown[GENERATION_SIZE];
 	bool		is_there = false;
-	bool		is_equal;
 
 	begin_generations(&scan, table->relation);
-	while (next_generation(&scan, GetActiveSnapshot(), generation, &is_equal))
+	while (next_generation(&scan, GetActiveSnapshot(), shown))
 	{
-		if (is_equal && !is_there)
+		if (!is_there && strcmp(shown, generation) == 0)
 			is_there = true;
 		else
 			delete_derived_row(table, &scan.slot->tts_tid);

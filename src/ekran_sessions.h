@@ -432,8 +432,9 @@ extern void watch_tables(void);
 extern const char *activity_fault(Relation activity);
 extern void begin_generations(GenerationScan *scan, Relation table);
 extern bool next_generation(GenerationScan *scan, Snapshot snapshot,
-							const char *generation, bool *is_equal);
+							char *generation);
 extern void end_generations(GenerationScan *scan);
+extern int	show_generation(Relation table, Snapshot snapshot, char *generation);
 extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
 extern bool is_empty(Relation table);

@@ -9,12 +9,13 @@
  * whatever happens.
  *
  * To make a store's tables anew takes many such transactions, in which others
- * write, restore and truncate.  So it begins by putting a mark of its own in the
- * place of whatever generation the tables show: they are trusted by nobody then.
- * Each transaction goes on only if it finds just that mark, under its snapshot and
- * in both tables, and the triggers of the beginning; what has been written since
- * the beginning is then pending, or was read.  The last one puts the generation in
- * the mark's place.
+ * write, restore and truncate.  So it begins by putting a mark in the place of
+ * whatever generation the tables show: they are trusted by nobody then.  The mark
+ * tells the generation of the triggers, and the session to go on at.  Each transaction
+ * goes on only if it finds just that mark, under its snapshot and in both tables, and
+ * these triggers; what has been written since the beginning is then pending, or was
+ * read.  It moves the mark on, and the last one puts the generation in its place.  A
+ * call that was cancelled leaves the mark to the next one.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +23,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_class.h"
-#include "common/pg_prng.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -38,6 +38,8 @@ PG_FUNCTION_INFO_V1(ekran_maintain);
 #define ACTIVITIES_A_TRANSACTION	200000
 
 #define NOTICE_EVERY	(5 * USECS_PER_SEC)
+
+#define MARK	"rebuild "
 
 /* So often others may spoil what is made anew. */
 #define MAX_BEGINNINGS	10
@@ -82,16 +84,50 @@ unlock_maintenance(Oid pending)
 }
 
 /*
- * Put a mark in the place of the generations, and begin at the first session.
+ * Put a mark of how far the rebuild is in the place of the generations.
+ */
+static void
+set_mark(Maintenance *work, const Fold *fold)
+{
+	snprintf(work->mark, sizeof(work->mark), MARK "%s " INT64_FORMAT,
+			 work->generation, work->continuation.next_id);
+	set_generations(fold, work->mark);
+}
+
+/*
+ * Is there a rebuild to go on with: one that somebody has given up, of these triggers,
+ * and with nothing changed since?  Then, where it was.
+ */
+static bool
+find_mark(Maintenance *work, const Fold *fold)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	char		shown[GENERATION_SIZE];
+	int			length = strlen(MARK) + strlen(work->generation) + 1;
+	char	   *end;
+
+	if (show_generation(fold->idle.relation, snapshot, shown) != 1 ||
+		generation_fault(fold->pending.relation, snapshot, shown) != NULL ||
+		strncmp(shown, MARK, strlen(MARK)) != 0 ||
+		strncmp(shown + strlen(MARK), work->generation,
+				strlen(work->generation)) != 0 ||
+		(int) strlen(shown) <= length)
+		return false;
+	errno = 0;
+	work->continuation.next_id = strtoi64(shown + length, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+/*
+ * Begin at the first session, or where another rebuild has ended.
  */
 static void
 begin_rebuild(Maintenance *work, const Fold *fold)
 {
-	snprintf(work->mark, sizeof(work->mark), "rebuild " UINT64_FORMAT,
-			 pg_prng_uint64(&pg_global_prng_state));
 	strlcpy(work->generation, fold->status.generation, GENERATION_SIZE);
-	set_generations(fold, work->mark);
-	work->continuation.next_id = PG_INT64_MIN;
+	if (!find_mark(work, fold))
+		work->continuation.next_id = PG_INT64_MIN;
+	set_mark(work, fold);
 	work->sessions = 0;
 	if (++work->beginnings > MAX_BEGINNINGS)
 		ereport(ERROR,
@@ -102,7 +138,7 @@ begin_rebuild(Maintenance *work, const Fold *fold)
 }
 
 /*
- * Is everything as it was when the rebuild began?
+ * Is everything as the last transaction left it?
  */
 static bool
 is_rebuild_to_go_on(const Maintenance *work, const Fold *fold)
@@ -137,10 +173,11 @@ rebuild_stretch(Maintenance *work, const Fold *fold)
 	work->sessions += rebuild_sessions(fold, work->continuation.next_id,
 									   ACTIVITIES_A_TRANSACTION,
 									   &work->continuation);
-	if (!work->continuation.is_at_end)
-		return false;
-	set_generations(fold, work->generation);
-	return true;
+	if (work->continuation.is_at_end)
+		set_generations(fold, work->generation);
+	else
+		set_mark(work, fold);
+	return work->continuation.is_at_end;
 }
 
 /*

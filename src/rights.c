@@ -132,8 +132,8 @@ take_owner_rights(Store *store)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"session\" and \"activity\" must be tables of one owner in schema \"%s\"",
 						NameStr(store->name)),
-				 errdetail("They are kept in order with their owner's rights."),
-				 errhint("Give both tables the same owner, or complete the store with ekran_create_store().")));
+				 errdetail("They are kept in order with their owner's rights. Tables that inherit from them might be somebody else's."),
+				 errhint("Give both tables the same owner, and no children; or complete the store with ekran_create_store().")));
 	return become_owner(store, OWNER_MAINTAINS);
 }
 

@@ -79,7 +79,22 @@ is($db->query("SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND class
 	'no lock stays');
 is(differences(), 0, 'exact half way');
 
-# Called again, beside another one, and those who write.
+# Called again with time for a stretch or two: each call goes on where the last was.
+my ($calls, $milliseconds) = (0, 100);
+while (state() eq 'raw' && $calls++ < 60)
+{
+	finish(begin("SET statement_timeout = '${milliseconds}ms';\nCALL ekran_maintain();\n"));
+	my $now = $db->query('SELECT count(session_id) FROM ekran.session_idle');
+	$milliseconds += 50 if $now == $done;
+	cmp_ok($now, '>=', $done, "call $calls, ended after $milliseconds ms or less, leaves $now");
+	$done = $now;
+}
+is(state(), 'ok', "made anew in $calls calls");
+is(differences(), 0, 'exact');
+is($db->query('SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
+
+# Called beside another one, and those who write.
+$db->query('TRUNCATE ekran.session_idle');
 my $writer = begin(join '', map {
 		my $id = 1 + ($_ * 7919) % $SESSIONS;
 		"INSERT INTO ekran.activity (session_id, activity_date) VALUES ($id, '2024-01-01 12:00+00');\n"
