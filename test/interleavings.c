@@ -15,7 +15,8 @@
  * step, then worker 1, and so on.  The steps of a worker that waits for a lock
  * queue up until it gets it, while the others go on.
  *
- * Connects by the environment (PGHOST, PGDATABASE, ...) as a superuser, makes
+ * Connects by the environment (PGHOST, PGDATABASE, ...) to a server without
+ * autovacuum (a vacuum between DELETE and INSERT turns the index off) as a superuser, makes
  * databases and roles interleavings_* and drops them at the end.  Prints TAP;
  * exits with 1 if a check fails.
  *
