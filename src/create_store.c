@@ -913,12 +913,12 @@ static void
 ensure_activity_triggers(StoreBuild *build)
 {
 	Oid			relation = table_oid(build, "activity");
-	bool		is_partitioned;
+	char		kind;
 	char	   *ours = is_ours(build, ACTIVITY_TRIGGER_SYMBOL);
 
 	if (build->is_survey && !OidIsValid(relation))
 		return;
-	is_partitioned = get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE;
+	kind = get_rel_relkind(relation);
 	if (!has_activity_triggers(relation))
 	{
 		char	   *generation = new_generation();
@@ -938,7 +938,7 @@ ensure_activity_triggers(StoreBuild *build)
 		{
 			const ActivityTrigger *trigger = &activity_triggers[i];
 
-			if (trigger->is_for_partitions && !is_partitioned)
+			if (!is_wanted(trigger, kind))
 				continue;
 			create_trigger(build, "activity", trigger->name,
 						   psprintf("%s%s", trigger->event,

@@ -49,6 +49,9 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+/* Pages that are looked through for a row, before every statement of a small table. */
+#define FEW_PAGES	8
+
 /* The columns of the derived tables. */
 static const struct
 {
@@ -73,9 +76,11 @@ static const struct
  * The triggers that note what is written to activity.  All have the same function
  * and the same argument.
  *
- * One is never fired.  Since it names the columns that the derived tables are made
+ * Two are never fired.  Since one names the columns that the derived tables are made
  * from, the server refuses to give these another type, which would rewrite their
- * values unnoted.
+ * values unnoted.  Since the other is a row's and has a transition table, the server
+ * refuses to make the table a partition or a child.  It takes no such trigger on a
+ * partitioned table, whose rows have one that sees to that.
  */
 const ActivityTrigger activity_triggers[] = {
 	{"ekran_begin", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
@@ -97,6 +102,9 @@ const ActivityTrigger activity_triggers[] = {
 	{"ekran_types", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE,
 		"AFTER UPDATE", "ROW", " OF session_id, activity_date", " WHEN (false)", false, false, false,
 	"Never fired: keeps both columns from getting another type, which would change them unnoted."},
+	{"ekran_alone", TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE,
+		"AFTER DELETE", "ROW", NULL, " WHEN (false)", true, false, false,
+	"Never fired: keeps the table from becoming a part of another one, by whose name it would be written to unnoted."},
 	{"ekran_partition", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
 		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE,
 		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, true,
@@ -133,6 +141,21 @@ find_trigger(const TriggerDesc *triggers, const ActivityTrigger *wanted,
 			return trigger;
 	}
 	return NULL;
+}
+
+/*
+ * Does a table of a kind have a trigger?  Row by row, those of one piece and partitioned
+ * ones have different ones.
+ */
+bool
+is_wanted(const ActivityTrigger *trigger, char kind)
+{
+	bool		is_partitioned = kind == RELKIND_PARTITIONED_TABLE;
+
+	if (trigger->is_for_partitions)
+		return is_partitioned;
+	return !is_partitioned || !TRIGGER_FOR_ROW(trigger->type) ||
+		!(trigger->has_old_rows || trigger->has_new_rows);
 }
 
 /*
@@ -183,8 +206,7 @@ activity_triggers_fault(Relation activity, Oid function, const char *generation)
 		const ActivityTrigger *wanted = &activity_triggers[i];
 		const Trigger *trigger;
 
-		if (wanted->is_for_partitions &&
-			activity->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		if (!is_wanted(wanted, activity->rd_rel->relkind))
 			continue;
 		trigger = find_trigger(activity->trigdesc, wanted, function);
 		if (trigger == NULL)
@@ -357,7 +379,7 @@ indexes_fault(Relation table, StoreTable which, bool *has_lookup)
 		if (fault == NULL)
 			fault = index_fault(table, index, which);
 		is_found |= is_by_session(index);
-		index_close(index, NoLock);
+		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
 	*has_lookup = is_found;
@@ -430,10 +452,14 @@ static struct
 	Oid			owner;
 }			sound_tables[NUM_STORE_TABLES];
 
+/* Changes of tables that this backend has been told of. */
+static uint64 table_changes = 0;
+
 static void
 forget_sound_table(Datum arg, Oid relation)
 {
 	(void) arg;
+	table_changes++;
 
 	for (int i = 0; i < NUM_STORE_TABLES; i++)
 		if (relation == InvalidOid || sound_tables[i].table == relation)
@@ -466,19 +492,27 @@ const char *
 derived_table_fault(Relation table, const Store *store, StoreTable which)
 {
 	bool		has_lookup = true;
+	uint64		changes;
 	const char *fault;
 
 	if (RelationGetRelid(table) == store->tables[which] &&
 		is_known_sound(store, which))
 		return NULL;
-	fault = misfit(table, store, which, &has_lookup);
+	/* To look at it can be to wait for a lock, then to be told that it has changed. */
+	for (int looks = 0; looks < 2; looks++)
+	{
+		changes = table_changes;
+		fault = misfit(table, store, which, &has_lookup);
+		if (fault != NULL || changes == table_changes)
+			break;
+	}
 	if (fault == NULL && !has_lookup)
 		fault = psprintf("table \"%s\" lacks its index on session_id",
 						 table_names[which]);
 	if (fault == NULL &&
 		table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		fault = psprintf("table \"%s\" is not logged", table_names[which]);
-	if (fault == NULL)
+	if (fault == NULL && changes == table_changes)
 	{
 		sound_tables[which].table = RelationGetRelid(table);
 		sound_tables[which].schema = store->schema;
@@ -487,49 +521,78 @@ derived_table_fault(Relation table, const Store *store, StoreTable which)
 	return fault;
 }
 
-static Oid
-index_by_session(Relation table)
+/*
+ * Lock a derived table and its indexes, for as long as the transaction, unless that
+ * would be to wait for somebody.
+ */
+bool
+lock_if_free(const Store *store, StoreTable which, LOCKMODE mode)
 {
-	List	   *indexes = RelationGetIndexList(table);
-	Oid			result = InvalidOid;
+	Oid			oid = store->tables[which];
+	Relation	table;
+	List	   *indexes;
 	ListCell   *cell;
+	bool		result = true;
 
+	if (!ConditionalLockRelationOid(oid, mode))
+		return false;
+	table = try_table_open(oid, NoLock);
+	if (table == NULL)
+		return false;
+	indexes = RelationGetIndexList(table);
 	foreach(cell, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-
-		if (is_by_session(index))
-			result = RelationGetRelid(index);
-		index_close(index, NoLock);
-		if (OidIsValid(result))
-			break;
-	}
+		result = result && ConditionalLockRelationOid(lfirst_oid(cell), mode);
 	list_free(indexes);
-	if (!OidIsValid(result))
-		elog(ERROR, "table \"%s\" lacks its index on session_id",
-			 RelationGetRelationName(table));
+	table_close(table, NoLock);
 	return result;
 }
 
 /*
- * Begin to go through the rows of a derived table that hold a generation.
+ * The index that finds sessions, locked; NULL if it has gone since it was asked for:
+ * a lock on the table keeps nobody from DROP INDEX CONCURRENTLY.
+ */
+static Relation
+open_index_by_session(Relation table)
+{
+	List	   *indexes = RelationGetIndexList(table);
+	Relation	result = NULL;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		result = index_open(lfirst_oid(cell), AccessShareLock);
+		if (is_by_session(result))
+			break;
+		index_close(result, AccessShareLock);
+		result = NULL;
+	}
+	list_free(indexes);
+	return result;
+}
+
+/*
+ * Begin to go through the rows of a derived table that hold a generation.  False if
+ * its index has just gone.
  *
  * A serializable transaction is not to conflict with those who append beside them:
  * whichever generation it finds, it answers the same.  Hence SnapshotAny, which
  * predicate locks disregard; next_generation() looks at the snapshot.
  */
-void
+bool
 begin_generations(GenerationScan *scan, Relation table)
 {
 	ScanKeyData key;
 
 	scan->table = table;
-	scan->index = index_open(index_by_session(table), AccessShareLock);
+	scan->index = open_index_by_session(table);
+	if (scan->index == NULL)
+		return false;
 	scan->slot = table_slot_create(table, NULL);
 	scan->scan = BEGIN_INDEX_SCAN(table, scan->index, SnapshotAny, 1);
 	ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, 1, InvalidStrategy,
 						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
 	index_rescan(scan->scan, &key, 1, NULL, 0);
+	return true;
 }
 
 /*
@@ -563,12 +626,12 @@ end_generations(GenerationScan *scan)
 {
 	index_endscan(scan->scan);
 	ExecDropSingleTupleTableSlot(scan->slot);
-	index_close(scan->index, NoLock);
+	index_close(scan->index, AccessShareLock);
 }
 
 /*
  * How many rows of a derived table hold a generation under a snapshot, 2 standing for
- * more; and what the last of these holds.
+ * more; and what the last of these holds.  -1 if its index has just gone.
  */
 int
 show_generation(Relation table, Snapshot snapshot, char *generation)
@@ -576,7 +639,8 @@ show_generation(Relation table, Snapshot snapshot, char *generation)
 	GenerationScan scan;
 	int			count = 0;
 
-	begin_generations(&scan, table);
+	if (!begin_generations(&scan, table))
+		return -1;
 	while (count < 2 && next_generation(&scan, snapshot, generation))
 		count++;
 	end_generations(&scan);
@@ -594,6 +658,8 @@ generation_fault(Relation table, Snapshot snapshot, const char *generation)
 	char		shown[GENERATION_SIZE];
 	int			count = show_generation(table, snapshot, shown);
 
+	if (count < 0)
+		return psprintf("table \"%s\" lacks its index on session_id", name);
 	if (count == 0)
 		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
 	if (count > 1)
@@ -619,22 +685,25 @@ is_seen(Oid table, Snapshot snapshot)
 	{
 		TransactionId changed = HeapTupleHeaderGetXmin(tuple->t_data);
 
-		result = !XidInMVCCSnapshot(changed, snapshot);
+		if (TransactionIdIsCurrentTransactionId(changed))
+			result = !IsolationUsesXactSnapshot() &&
+				HeapTupleHeaderGetCmin(tuple->t_data) < snapshot->curcid;
+		else
+			result = !XidInMVCCSnapshot(changed, snapshot);
 		ReleaseSysCache(tuple);
 	}
 	return result;
 }
 
 static const char *
-rewrite_fault(Relation table, Snapshot snapshot)
+rewrite_fault(Relation table, Snapshot snapshot, LOCKMODE mode)
 {
 	List	   *pieces = list_make1_oid(RelationGetRelid(table));
 	bool		are_seen = true;
 	ListCell   *cell;
 
 	if (table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		pieces = find_all_inheritors(RelationGetRelid(table), AccessShareLock,
-									 NULL);
+		pieces = find_all_inheritors(RelationGetRelid(table), mode, NULL);
 	foreach(cell, pieces)
 		are_seen &= is_seen(lfirst_oid(cell), snapshot);
 	list_free(pieces);
@@ -659,39 +728,55 @@ open_for_status(const Store *store, StoreTable which)
 }
 
 /*
- * Has a table no room for a row?  Asked of tables of one piece, whose activities may
- * have been lost by ways that leave no trace: restored without them, or after a crash
- * of the server while the table was not logged.
+ * Does a snapshot show a row of a table's, with a value in a column (0: any row)?
+ *
+ * Asked by SnapshotAny, for the reason that begin_generations() has: who writes to a
+ * small table is not to conflict with everybody else who does.
+ */
+static bool
+has_row(Relation table, Snapshot snapshot, AttrNumber column)
+{
+	TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	bool		is_found = false;
+
+	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		is_found = (column == 0 || !slot_attisnull(slot, column)) &&
+			table_tuple_satisfies_snapshot(table, slot, snapshot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	return is_found;
+}
+
+/*
+ * Is a table of one piece empty, as far as a few pages tell?  Its activities may have
+ * been lost by ways that leave no trace: restored without them, or after a crash of the
+ * server while the table was not logged.
  */
 bool
-is_empty(Relation table)
+is_empty(Relation table, Snapshot snapshot)
 {
-	/* Who has just inserted knows without asking for the size. */
-	return table->rd_rel->relkind == RELKIND_RELATION &&
-		RelationGetTargetBlock(table) == InvalidBlockNumber &&
-		RelationGetNumberOfBlocks(table) == 0;
+	BlockNumber target;
+
+	if (table->rd_rel->relkind != RELKIND_RELATION)
+		return false;
+	/* Who inserts knows without asking for the size. */
+	target = RelationGetTargetBlock(table);
+	if (target != InvalidBlockNumber && target >= FEW_PAGES)
+		return false;
+	return RelationGetNumberOfBlocks(table) <= FEW_PAGES && !has_row(table, snapshot, 0);
 }
 
 /*
  * Does session_idle hold a row of a session?
  */
 bool
-has_sessions(Relation idle)
+has_sessions(Relation idle, Snapshot snapshot)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(idle, snapshot, 0, NULL);
-	TupleTableSlot *slot = table_slot_create(idle, NULL);
-	bool		is_found = false;
-
-	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		is_found = !slot_attisnull(slot, DERIVED_SESSION_ID);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	return is_found;
+	return has_row(idle, snapshot, DERIVED_SESSION_ID);
 }
 
 /*
@@ -759,12 +844,13 @@ derived_status(const Store *store, Snapshot snapshot, bool keep_locked)
 											 status.generation);
 		for (StoreTable which = TABLE_ACTIVITY;
 			 status.reason == NULL && which <= TABLE_PENDING; which++)
-			status.reason = rewrite_fault(tables[which], snapshot);
+			status.reason = rewrite_fault(tables[which], snapshot,
+										  keep_locked ? AccessShareLock : NoLock);
 	}
 	if (status.reason == NULL)
 	{
 		status.state = DERIVED_OK;
-		status.is_empty = is_empty(tables[TABLE_ACTIVITY]);
+		status.is_empty = is_empty(tables[TABLE_ACTIVITY], snapshot);
 	}
 
 	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)

@@ -62,6 +62,11 @@ open_derived_table(DerivedTable *table, const Store *store, StoreTable which)
 
 		index->relation = index_open(lfirst_oid(cell), RowExclusiveLock);
 		index->info = BuildIndexInfo(index->relation);
+		/* Whatever has been remembered, nothing of the owner's is evaluated. */
+		if (index->info->ii_Expressions != NIL || index->info->ii_Predicate != NIL ||
+			index->info->ii_ExclusionOps != NULL)
+			refuse_broken(store, psprintf("\"%s\" is no plain index",
+										  RelationGetRelationName(index->relation)));
 	}
 	list_free(indexes);
 }
@@ -262,7 +267,11 @@ set_generation(const DerivedTable *table, StoreTable which,
 	char		shown[GENERATION_SIZE];
 	bool		is_there = false;
 
-	begin_generations(&scan, table->relation);
+	if (!begin_generations(&scan, table->relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index on session_id of table \"%s\" has been dropped meanwhile",
+						RelationGetRelationName(table->relation))));
 	while (next_generation(&scan, GetActiveSnapshot(), shown))
 	{
 		if (!is_there && strcmp(shown, generation) == 0)

@@ -417,6 +417,7 @@ typedef struct GenerationScan
 	TupleTableSlot *slot;		/* the row in hand */
 } GenerationScan;
 
+extern bool is_wanted(const ActivityTrigger *trigger, char kind);
 extern const char *trigger_generation(const Trigger *trigger);
 extern const char *activity_triggers_fault(Relation activity, Oid function,
 										   const char *generation);
@@ -427,18 +428,19 @@ extern const char *derived_table_misfit(Relation table, const Store *store,
 										StoreTable which);
 extern const char *derived_table_fault(Relation table, const Store *store,
 									   StoreTable which);
+extern bool lock_if_free(const Store *store, StoreTable which, LOCKMODE mode);
 extern bool is_known_sound(const Store *store, StoreTable which);
 extern void watch_tables(void);
 extern const char *activity_fault(Relation activity);
-extern void begin_generations(GenerationScan *scan, Relation table);
+extern bool begin_generations(GenerationScan *scan, Relation table);
 extern bool next_generation(GenerationScan *scan, Snapshot snapshot,
 							char *generation);
 extern void end_generations(GenerationScan *scan);
 extern int	show_generation(Relation table, Snapshot snapshot, char *generation);
 extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
-extern bool is_empty(Relation table);
-extern bool has_sessions(Relation idle);
+extern bool is_empty(Relation table, Snapshot snapshot);
+extern bool has_sessions(Relation idle, Snapshot snapshot);
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
 									bool keep_locked);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);

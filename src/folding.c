@@ -480,8 +480,7 @@ fold_session(const Store *store, int64 session_id)
 	Fold		fold;
 
 	/* Another lock than the one that the statement has by now. */
-	if (!ConditionalLockRelationOid(store->tables[TABLE_SESSION_IDLE],
-									RowExclusiveLock))
+	if (!lock_if_free(store, TABLE_SESSION_IDLE, RowExclusiveLock))
 		return;
 	begin_fold(&fold, store, (SliceSet) 1 << slice_of(session_id), false);
 	if (fold.status.state == DERIVED_OK && fold.slices != 0 &&

@@ -154,6 +154,7 @@ look_up_store(Store *store, Oid schema)
  */
 static Store known_store;
 static bool is_store_known = false;
+static uint64 catalog_changes = 0;	/* that this backend has been told of */
 
 static void
 forget_known_store(Datum arg, int cache, uint32 hash)
@@ -162,6 +163,7 @@ forget_known_store(Datum arg, int cache, uint32 hash)
 	(void) cache;
 	(void) hash;
 	is_store_known = false;
+	catalog_changes++;
 }
 
 /*
@@ -172,6 +174,7 @@ load_store(Store *store, Oid schema)
 {
 	if (!is_store_known || known_store.schema != schema)
 	{
+		uint64		changes = catalog_changes;
 		Store		found;
 
 		if (!look_up_store(&found, schema))
@@ -179,8 +182,9 @@ load_store(Store *store, Oid schema)
 			*store = found;
 			return false;
 		}
+		/* To look it up can be the moment to be told of a change. */
 		known_store = found;
-		is_store_known = true;
+		is_store_known = changes == catalog_changes;
 	}
 	*store = known_store;
 	return true;

@@ -29,6 +29,7 @@
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_activity_changed);
 PG_FUNCTION_INFO_V1(ekran_session_changed);
@@ -167,7 +168,8 @@ check_partition_row(const TriggerData *trigger)
 }
 
 /*
- * Refuse to write where session_idle is not as it was made.
+ * Refuse to write where session_idle is not as it was made.  Without waiting: while
+ * somebody else has it, or an index of it, what is appended to pending waits as well.
  *
  * Errors: 55000.
  */
@@ -179,21 +181,38 @@ check_idle(const Store *store)
 
 	if (is_known_sound(store, TABLE_SESSION_IDLE))
 		return;
-	idle = OidIsValid(store->tables[TABLE_SESSION_IDLE]) ?
-		try_table_open(store->tables[TABLE_SESSION_IDLE], AccessShareLock) : NULL;
-	fault = idle == NULL ? "there is no table \"session_idle\"" :
-		derived_table_fault(idle, store, TABLE_SESSION_IDLE);
+	if (!OidIsValid(store->tables[TABLE_SESSION_IDLE]))
+		refuse_broken(store, "there is no table \"session_idle\"");
+	if (!lock_if_free(store, TABLE_SESSION_IDLE, AccessShareLock))
+		return;
+	idle = table_open(store->tables[TABLE_SESSION_IDLE], NoLock);
+	fault = derived_table_fault(idle, store, TABLE_SESSION_IDLE);
 	if (fault != NULL)
 		refuse_broken(store, fault);
 	table_close(idle, NoLock);
+}
+
+/*
+ * Has activity no row, whoever's statement is to write to it?
+ */
+static bool
+has_no_activities(Relation activity)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		result = is_empty(activity, snapshot);
+
+	UnregisterSnapshot(snapshot);
+	return result;
 }
 
 static bool
 has_indexed_sessions(const Store *store)
 {
 	Relation	idle = table_open(store->tables[TABLE_SESSION_IDLE], AccessShareLock);
-	bool		result = has_sessions(idle);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		result = has_sessions(idle, snapshot);
 
+	UnregisterSnapshot(snapshot);
 	table_close(idle, NoLock);
 	return result;
 }
@@ -272,7 +291,7 @@ ekran_activity_changed(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BEFORE(event) || !has_begun(trigger))
 		check_triggers(trigger);
 	if (TRIGGER_FIRED_BEFORE(event))
-		begin_statement(trigger, is_empty(trigger->tg_relation));
+		begin_statement(trigger, has_no_activities(trigger->tg_relation));
 	else
 		end_activity_statement(trigger);
 	return PointerGetDatum(NULL);
