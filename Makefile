@@ -11,6 +11,7 @@ OBJS = \
 	src/functions.o \
 	src/gap_index.o \
 	src/gaps.o \
+	src/losing.o \
 	src/maintain.o \
 	src/module.o \
 	src/names.o \

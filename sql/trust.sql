@@ -247,6 +247,16 @@ TABLE testing.answer;
 CALL ekran_maintain();
 TABLE testing.status;
 INSERT INTO activity (session_id, activity_date) VALUES (2, testing.at('08:20'));
+SELECT ekran_refresh() > 0 AS folded;
+-- Those that were deleted are pending: the index goes on to be right.
+BEGIN;
+DELETE FROM activity WHERE session_id = 1;
+DELETE FROM activity;
+SELECT state, reason, answered_by, indexed_sessions, pending_sessions FROM ekran_status();
+INSERT INTO activity (session_id, activity_date) VALUES (2, testing.at('09:30'));
+TABLE testing.status;
+TABLE testing.answer;
+ROLLBACK;
 -- Nothing is written in a transaction that is read only.
 BEGIN READ ONLY;
 SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT ekran_refresh()', 'SELECT ekran_rebuild()', $$SELECT ekran_purge('infinity')$$,

@@ -40,17 +40,14 @@
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-
-/* Pages that are looked through for a row, before every statement of a small table. */
-#define FEW_PAGES	8
 
 /* The columns of the derived tables. */
 static const struct
@@ -571,15 +568,15 @@ open_index_by_session(Relation table)
 }
 
 /*
- * Begin to go through the rows of a derived table that hold a generation.  False if
- * its index has just gone.
+ * Begin to go through the rows of a derived table of a session, or NULL: those that
+ * hold a generation.  False if its index has just gone.
  *
  * A serializable transaction is not to conflict with those who append beside them:
  * whichever generation it finds, it answers the same.  Hence SnapshotAny, which
- * predicate locks disregard; next_generation() looks at the snapshot.
+ * predicate locks disregard; next_derived_row() looks at the snapshot.
  */
 bool
-begin_generations(GenerationScan *scan, Relation table)
+begin_derived_scan(DerivedScan *scan, Relation table, const int64 *session_id)
 {
 	ScanKeyData key;
 
@@ -589,40 +586,54 @@ begin_generations(GenerationScan *scan, Relation table)
 		return false;
 	scan->slot = table_slot_create(table, NULL);
 	scan->scan = BEGIN_INDEX_SCAN(table, scan->index, SnapshotAny, 1);
-	ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, 1, InvalidStrategy,
-						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
+	if (session_id != NULL)
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+					Int64GetDatum(*session_id));
+	else
+		ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, 1,
+							   InvalidStrategy, InvalidOid, InvalidOid,
+							   InvalidOid, (Datum) 0);
 	index_rescan(scan->scan, &key, 1, NULL, 0);
 	return true;
 }
 
 /*
- * Find the next row that holds a generation under a snapshot: where it is, and what
- * it holds, of GENERATION_SIZE at the most, or an empty text if that is none of ours.
- * False at the end.
+ * Find the next of them under a snapshot.  False at the end.
  */
 bool
-next_generation(GenerationScan *scan, Snapshot snapshot, char *generation)
+next_derived_row(DerivedScan *scan, Snapshot snapshot)
 {
 	while (index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
 	{
-		bool		isnull;
-		Datum		shown;
-
 		CHECK_FOR_INTERRUPTS();
-		if (!table_tuple_satisfies_snapshot(scan->table, scan->slot, snapshot))
-			continue;
-		shown = slot_getattr(scan->slot, DERIVED_GENERATION, &isnull);
-		generation[0] = '\0';
-		if (!isnull && toast_raw_datum_size(shown) - VARHDRSZ < GENERATION_SIZE)
-			text_to_cstring_buffer(DatumGetTextPP(shown), generation,
-								   GENERATION_SIZE);
-		return true;
+		if (table_tuple_satisfies_snapshot(scan->table, scan->slot, snapshot))
+			return true;
 	}
 	return false;
 }
 
+/*
+ * Likewise, and what generation it holds, of GENERATION_SIZE at the most, or an empty
+ * text if that is none of ours.
+ */
+bool
+next_generation(DerivedScan *scan, Snapshot snapshot, char *generation)
+{
+	bool		isnull;
+	Datum		shown;
+
+	if (!next_derived_row(scan, snapshot))
+		return false;
+	shown = slot_getattr(scan->slot, DERIVED_GENERATION, &isnull);
+	generation[0] = '\0';
+	if (!isnull && toast_raw_datum_size(shown) - VARHDRSZ < GENERATION_SIZE)
+		text_to_cstring_buffer(DatumGetTextPP(shown), generation,
+							   GENERATION_SIZE);
+	return true;
+}
+
 void
-end_generations(GenerationScan *scan)
+end_derived_scan(DerivedScan *scan)
 {
 	index_endscan(scan->scan);
 	ExecDropSingleTupleTableSlot(scan->slot);
@@ -636,14 +647,14 @@ end_generations(GenerationScan *scan)
 int
 show_generation(Relation table, Snapshot snapshot, char *generation)
 {
-	GenerationScan scan;
+	DerivedScan scan;
 	int			count = 0;
 
-	if (!begin_generations(&scan, table))
+	if (!begin_derived_scan(&scan, table, NULL))
 		return -1;
 	while (count < 2 && next_generation(&scan, snapshot, generation))
 		count++;
-	end_generations(&scan);
+	end_derived_scan(&scan);
 	return count;
 }
 
@@ -725,58 +736,6 @@ open_for_status(const Store *store, StoreTable which)
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
 		return NULL;
 	return try_table_open(oid, AccessShareLock);
-}
-
-/*
- * Does a snapshot show a row of a table's, with a value in a column (0: any row)?
- *
- * Asked by SnapshotAny, for the reason that begin_generations() has: who writes to a
- * small table is not to conflict with everybody else who does.
- */
-static bool
-has_row(Relation table, Snapshot snapshot, AttrNumber column)
-{
-	TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	bool		is_found = false;
-
-	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		is_found = (column == 0 || !slot_attisnull(slot, column)) &&
-			table_tuple_satisfies_snapshot(table, slot, snapshot);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
-	return is_found;
-}
-
-/*
- * Is a table of one piece empty, as far as a few pages tell?  Its activities may have
- * been lost by ways that leave no trace: restored without them, or after a crash of the
- * server while the table was not logged.
- */
-bool
-is_empty(Relation table, Snapshot snapshot)
-{
-	BlockNumber target;
-
-	if (table->rd_rel->relkind != RELKIND_RELATION)
-		return false;
-	/* Who inserts knows without asking for the size. */
-	target = RelationGetTargetBlock(table);
-	if (target != InvalidBlockNumber && target >= FEW_PAGES)
-		return false;
-	return RelationGetNumberOfBlocks(table) <= FEW_PAGES && !has_row(table, snapshot, 0);
-}
-
-/*
- * Does session_idle hold a row of a session?
- */
-bool
-has_sessions(Relation idle, Snapshot snapshot)
-{
-	return has_row(idle, snapshot, DERIVED_SESSION_ID);
 }
 
 /*

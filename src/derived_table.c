@@ -263,11 +263,11 @@ void
 set_generation(const DerivedTable *table, StoreTable which,
 			   const char *generation)
 {
-	GenerationScan scan;
+	DerivedScan scan;
 	char		shown[GENERATION_SIZE];
 	bool		is_there = false;
 
-	if (!begin_generations(&scan, table->relation))
+	if (!begin_derived_scan(&scan, table->relation, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index on session_id of table \"%s\" has been dropped meanwhile",
@@ -279,7 +279,7 @@ set_generation(const DerivedTable *table, StoreTable which,
 		else
 			delete_derived_row(table, &scan.slot->tts_tid);
 	}
-	end_generations(&scan);
+	end_derived_scan(&scan);
 	if (!is_there)
 		insert_generation(table, which, generation);
 }

@@ -373,6 +373,8 @@ extern void touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
 
 /* Columns of both derived tables. */
 #define DERIVED_SESSION_ID		1
+#define DERIVED_FIRST			2	/* first_moment, or gap_start */
+#define DERIVED_LAST			3	/* last_moment, or gap_end */
 #define DERIVED_GENERATION		4
 #define NUM_DERIVED_COLUMNS		4
 
@@ -408,14 +410,14 @@ typedef struct DerivedStatus
 	char		generation[GENERATION_SIZE];	/* of the triggers; may be empty */
 } DerivedStatus;
 
-/* The rows of a derived table that hold a generation. */
-typedef struct GenerationScan
+/* The rows of a derived table of a session, or those that hold a generation. */
+typedef struct DerivedScan
 {
 	Relation	table;
 	Relation	index;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;		/* the row in hand */
-} GenerationScan;
+} DerivedScan;
 
 extern bool is_wanted(const ActivityTrigger *trigger, char kind);
 extern const char *trigger_generation(const Trigger *trigger);
@@ -432,18 +434,23 @@ extern bool lock_if_free(const Store *store, StoreTable which, LOCKMODE mode);
 extern bool is_known_sound(const Store *store, StoreTable which);
 extern void watch_tables(void);
 extern const char *activity_fault(Relation activity);
-extern bool begin_generations(GenerationScan *scan, Relation table);
-extern bool next_generation(GenerationScan *scan, Snapshot snapshot,
+extern bool begin_derived_scan(DerivedScan *scan, Relation table,
+							   const int64 *session_id);
+extern bool next_derived_row(DerivedScan *scan, Snapshot snapshot);
+extern bool next_generation(DerivedScan *scan, Snapshot snapshot,
 							char *generation);
-extern void end_generations(GenerationScan *scan);
+extern void end_derived_scan(DerivedScan *scan);
 extern int	show_generation(Relation table, Snapshot snapshot, char *generation);
 extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
-extern bool is_empty(Relation table, Snapshot snapshot);
-extern bool has_sessions(Relation idle, Snapshot snapshot);
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
 									bool keep_locked);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
+
+/* losing.c: activities that were lost */
+
+extern bool is_empty(Relation activity, Snapshot snapshot);
+extern bool has_lost_activities(const TriggerData *trigger);
 
 /* derived_table.c: writing to a derived table */
 
@@ -485,7 +492,7 @@ extern void set_generation(const DerivedTable *table, StoreTable which,
 /* statements.c: what they can't tell the transaction in hand */
 
 extern int	trigger_depth(void);
-extern void begin_statement(const TriggerData *trigger, bool on_empty);
+extern void begin_statement(const TriggerData *trigger, bool after_loss);
 extern bool has_begun(const TriggerData *trigger);
 extern bool end_statement(const TriggerData *trigger);
 extern bool is_statement_in_progress(void);

@@ -30,7 +30,7 @@ typedef struct Statement
 	TriggerEvent operation;
 	int			depth;			/* of triggers around it */
 	SubTransactionId subtransaction;
-	bool		on_empty;		/* was the table empty? */
+	bool		after_loss;		/* had activities been lost? */
 	char		generation[GENERATION_SIZE];
 } Statement;
 
@@ -55,10 +55,10 @@ trigger_depth(void)
 
 /*
  * Note that a statement on activity begins, which fires this trigger, and whether
- * the table is empty.
+ * activities had been lost before it.
  */
 void
-begin_statement(const TriggerData *trigger, bool on_empty)
+begin_statement(const TriggerData *trigger, bool after_loss)
 {
 	Statement  *statement;
 
@@ -76,7 +76,7 @@ begin_statement(const TriggerData *trigger, bool on_empty)
 	statement->operation = trigger->tg_event & TRIGGER_EVENT_OPMASK;
 	statement->depth = trigger_depth();
 	statement->subtransaction = GetCurrentSubTransactionId();
-	statement->on_empty = on_empty;
+	statement->after_loss = after_loss;
 	strlcpy(statement->generation, trigger_generation(trigger->tg_trigger),
 			GENERATION_SIZE);
 }
@@ -106,7 +106,7 @@ has_begun(const TriggerData *trigger)
 }
 
 /*
- * Note that a statement has ended.  Was the table empty when it began?
+ * Note that a statement has ended.  Had activities been lost before it began?
  *
  * A key of the owner's can have the server fire the triggers after a statement
  * twice, and those before it once: then there is nothing left to end.
@@ -115,15 +115,15 @@ bool
 end_statement(const TriggerData *trigger)
 {
 	Statement  *statement = find_statement(trigger);
-	bool		on_empty;
+	bool		after_loss;
 
 	if (statement == NULL)
 		return false;
-	on_empty = statement->on_empty;
+	after_loss = statement->after_loss;
 	memmove(statement, statement + 1,
 			(&statements[nstatements] - statement - 1) * sizeof(Statement));
 	nstatements--;
-	return on_empty;
+	return after_loss;
 }
 
 bool

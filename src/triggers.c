@@ -29,14 +29,13 @@
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_activity_changed);
 PG_FUNCTION_INFO_V1(ekran_session_changed);
 
 /* What is put beside the generation where activities are gone that none told of. */
 #define TRUNCATED	"truncated"
-#define FOUND_EMPTY	"found empty"
+#define LOST		"lost"
 
 static const StoreQuery delete_activities = {
 	.sql = "DELETE FROM @store@.activity a"
@@ -193,31 +192,6 @@ check_idle(const Store *store)
 }
 
 /*
- * Has activity no row, whoever's statement is to write to it?
- */
-static bool
-has_no_activities(Relation activity)
-{
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool		result = is_empty(activity, snapshot);
-
-	UnregisterSnapshot(snapshot);
-	return result;
-}
-
-static bool
-has_indexed_sessions(const Store *store)
-{
-	Relation	idle = table_open(store->tables[TABLE_SESSION_IDLE], AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool		result = has_sessions(idle, snapshot);
-
-	UnregisterSnapshot(snapshot);
-	table_close(idle, NoLock);
-	return result;
-}
-
-/*
  * Append to pending where activities came or went, or that all have gone, and end
  * the statement.
  *
@@ -237,11 +211,10 @@ note_activities(const TriggerData *trigger, const Store *store,
 	append_pending(&pending, came);
 
 	/*
-	 * From here on, others in this transaction may go by what is pending.  What the
-	 * index tells of a table that was empty must be of activities that were lost.
+	 * From here on, others in this transaction may go by what is pending.
 	 */
-	if (end_statement(trigger) && has_indexed_sessions(store))
-		insert_generation(&pending, TABLE_PENDING, FOUND_EMPTY);
+	if (end_statement(trigger))
+		insert_generation(&pending, TABLE_PENDING, LOST);
 	close_derived_table(&pending);
 }
 
@@ -291,7 +264,7 @@ ekran_activity_changed(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BEFORE(event) || !has_begun(trigger))
 		check_triggers(trigger);
 	if (TRIGGER_FIRED_BEFORE(event))
-		begin_statement(trigger, has_no_activities(trigger->tg_relation));
+		begin_statement(trigger, has_lost_activities(trigger));
 	else
 		end_activity_statement(trigger);
 	return PointerGetDatum(NULL);

@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * losing.c
+ *	  Activities that were lost, all of them, by ways that leave no trace: a
+ *	  restore without them, or a crash of the server while their table was not
+ *	  logged.
+ *
+ * Readers of an empty table don't ask the index.  When the first activities come,
+ * it must not be trusted either, unless it knows that the others are gone: of
+ * those that were deleted, pending tells.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_class.h"
+#include "ekran_sessions.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Pages that are looked through for a row, before every statement of a small table. */
+#define FEW_PAGES	8
+
+/* Sessions that are looked at, before every statement on an empty one. */
+#define FEW_SESSIONS	1000
+
+/*
+ * Does a snapshot show a row of a table?
+ *
+ * Asked by SnapshotAny, for the reason that begin_derived_scan() has: who writes to
+ * a small table is not to conflict with everybody else who does.
+ */
+static bool
+has_row(Relation table, Snapshot snapshot)
+{
+	TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	bool		is_found = false;
+
+	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		is_found = table_tuple_satisfies_snapshot(table, slot, snapshot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	return is_found;
+}
+
+/*
+ * Is it a table of one piece that is soon looked through?
+ */
+static bool
+has_few_pages(Relation activity)
+{
+	BlockNumber target;
+
+	if (activity->rd_rel->relkind != RELKIND_RELATION)
+		return false;
+	/* Who inserts knows without asking for the size. */
+	target = RelationGetTargetBlock(activity);
+	if (target != InvalidBlockNumber && target >= FEW_PAGES)
+		return false;
+	return RelationGetNumberOfBlocks(activity) <= FEW_PAGES;
+}
+
+/*
+ * Is activity empty under a snapshot, as far as a few pages tell?
+ */
+bool
+is_empty(Relation activity, Snapshot snapshot)
+{
+	return has_few_pages(activity) && !has_row(activity, snapshot);
+}
+
+static int
+compare_ranges(const void *a, const void *b)
+{
+	TimestampTz first = ((const Range *) a)->first;
+	TimestampTz other = ((const Range *) b)->first;
+
+	return first < other ? -1 : first > other;
+}
+
+/*
+ * Read what is pending for a session, in order.  False if some of it tells no range,
+ * or there is no index to find it by.
+ */
+static bool
+read_pending(Relation pending, Snapshot snapshot, int64 session_id, Ranges *ranges)
+{
+	DerivedScan scan;
+	bool		is_sound = true;
+	Range	   *found = NULL;
+	int			count = 0;
+	int			allocated = 0;
+
+	memset(ranges, 0, sizeof(*ranges));
+	if (!begin_derived_scan(&scan, pending, &session_id))
+		return false;
+	while (is_sound && next_derived_row(&scan, snapshot))
+	{
+		bool		first_isnull;
+		bool		last_isnull;
+		Datum		first = slot_getattr(scan.slot, DERIVED_FIRST, &first_isnull);
+		Datum		last = slot_getattr(scan.slot, DERIVED_LAST, &last_isnull);
+
+		if (count == allocated)
+		{
+			allocated = allocated == 0 ? 8 : allocated * 2;
+			found = found == NULL ? palloc(allocated * sizeof(Range)) :
+				repalloc_huge(found, allocated * sizeof(Range));
+		}
+		is_sound = !first_isnull && !last_isnull;
+		found[count].first = DatumGetTimestampTz(first);
+		found[count++].last = DatumGetTimestampTz(last);
+	}
+	end_derived_scan(&scan);
+
+	/* An index of the owner's may have them in another order. */
+	if (count > 1)
+		qsort(found, count, sizeof(Range), compare_ranges);
+	for (int i = 0; is_sound && i < count; i++)
+	{
+		Datum		values[] = {TimestampTzGetDatum(found[i].first),
+			TimestampTzGetDatum(found[i].last)};
+		bool		nulls[] = {false, false};
+
+		is_sound = add_pending_range(ranges, values, nulls);
+	}
+	return is_sound;
+}
+
+/*
+ * Do stored gaps, mended by what is pending, tell of no activity where there is none?
+ */
+static bool
+become_none(Gaps *gaps, const Ranges *pending)
+{
+	RegionRequest *requests = palloc0(Max(pending->count, 1) * sizeof(RegionRequest));
+
+	for (int i = 0; i < pending->count; i++)
+	{
+		begin_region(&requests[i].region);
+		end_region(&requests[i].region, pending->ranges[i].last);
+	}
+	return mend_regions(gaps, requests, pending->count) && gaps->count == 1;
+}
+
+/*
+ * Does a row of session_idle, with what is pending under a snapshot, tell of activity?
+ */
+static bool
+tells_of_activity(TupleTableSlot *row, Relation pending, Snapshot snapshot)
+{
+	bool		isnull;
+	int64		session_id = DatumGetInt64(slot_getattr(row, DERIVED_SESSION_ID, &isnull));
+	Datum		columns[2];
+	bool		nulls[2];
+	Ranges		ranges;
+	Gaps		gaps;
+
+	if (isnull)
+		return false;
+	columns[0] = slot_getattr(row, DERIVED_FIRST, &nulls[0]);
+	columns[1] = slot_getattr(row, DERIVED_LAST, &nulls[1]);
+	return !read_gaps(columns, nulls, &gaps) ||
+		!read_pending(pending, snapshot, session_id, &ranges) ||
+		!become_none(&gaps, &ranges);
+}
+
+/*
+ * Does the index tell of activity under a snapshot, as far as a few sessions tell?
+ */
+static bool
+has_activity_by_index(Relation idle, Relation pending, Snapshot snapshot)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext session_context;
+	TableScanDesc scan = table_beginscan(idle, SnapshotAny, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(idle, NULL);
+	bool		is_found = false;
+	int			seen = 0;
+
+	session_context = AllocSetContextCreate(CurrentMemoryContext,
+											"ekran_sessions lost activities",
+											ALLOCSET_DEFAULT_SIZES);
+	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!table_tuple_satisfies_snapshot(idle, slot, snapshot))
+			continue;
+		MemoryContextSwitchTo(session_context);
+		is_found = seen++ == FEW_SESSIONS ||
+			tells_of_activity(slot, pending, snapshot);
+		MemoryContextSwitchTo(caller_context);
+		MemoryContextReset(session_context);
+	}
+	MemoryContextDelete(session_context);
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	return is_found;
+}
+
+/*
+ * Does the index of a store?  The worst is assumed where a derived table can't be had
+ * without waiting, or is not as it was made: then the index will be made anew, or the
+ * statement refused.
+ */
+static bool
+index_tells_of_activity(const Store *store, Snapshot snapshot)
+{
+	Relation	idle;
+	Relation	pending;
+	bool		result;
+
+	if (!OidIsValid(store->tables[TABLE_SESSION_IDLE]) ||
+		!OidIsValid(store->tables[TABLE_PENDING]) ||
+		!lock_if_free(store, TABLE_SESSION_IDLE, AccessShareLock) ||
+		!lock_if_free(store, TABLE_PENDING, AccessShareLock))
+		return true;
+	idle = table_open(store->tables[TABLE_SESSION_IDLE], NoLock);
+	pending = table_open(store->tables[TABLE_PENDING], NoLock);
+	result = derived_table_fault(idle, store, TABLE_SESSION_IDLE) != NULL ||
+		derived_table_fault(pending, store, TABLE_PENDING) != NULL ||
+		has_activity_by_index(idle, pending, snapshot);
+	table_close(idle, NoLock);
+	table_close(pending, NoLock);
+	return result;
+}
+
+/*
+ * Asked before a statement on activity: does the index tell of activities, where there
+ * are none?  Both under one snapshot, as late as can be, for whoever commits activities
+ * afterwards has asked the same.
+ */
+bool
+has_lost_activities(const TriggerData *trigger)
+{
+	Relation	activity = trigger->tg_relation;
+	Snapshot	snapshot;
+	bool		result = false;
+	Store		store;
+
+	if (!has_few_pages(activity))
+		return false;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	if (!has_row(activity, snapshot) &&
+		load_store(&store, RelationGetNamespace(activity)))
+		result = index_tells_of_activity(&store, snapshot);
+	UnregisterSnapshot(snapshot);
+	return result;
+}
