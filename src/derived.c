@@ -158,7 +158,7 @@ is_wanted(const ActivityTrigger *trigger, char kind)
 /*
  * The number of a table's column of some name, or 0.
  */
-static AttrNumber
+AttrNumber
 column_number(Relation table, const char *name)
 {
 	TupleDesc	columns = RelationGetDescr(table);

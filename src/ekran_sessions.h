@@ -420,6 +420,7 @@ typedef struct DerivedScan
 } DerivedScan;
 
 extern bool is_wanted(const ActivityTrigger *trigger, char kind);
+extern AttrNumber column_number(Relation table, const char *name);
 extern const char *trigger_generation(const Trigger *trigger);
 extern const char *activity_triggers_fault(Relation activity, Oid function,
 										   const char *generation);

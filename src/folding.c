@@ -20,8 +20,15 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
@@ -30,7 +37,9 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "tcop/pquery.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
@@ -51,23 +60,6 @@ PG_FUNCTION_INFO_V1(ekran_refresh);
 
 /* Activities that a fold by chance reads at the most: a few milliseconds' worth. */
 #define FOLD_AT_MOST	5000
-
-/*
- * So many activities of a session ($1), up to a number ($2), would have to be read to
- * fold it: all that there are, where it has no row yet.
- */
-static const StoreQuery activities_to_read = {
-	.sql = "SELECT pg_catalog.count(*) FROM (SELECT FROM ("
-	"  SELECT CASE WHEN EXISTS (SELECT FROM @store@.session_idle i"
-	"    WHERE i.session_id OPERATOR(pg_catalog.=) $1)"
-	"   THEN pg_catalog.min(p.first_moment) ELSE '-infinity' END AS first_moment"
-	"  FROM @store@.pending p WHERE p.session_id OPERATOR(pg_catalog.=) $1 OFFSET 0) r"
-	" JOIN @store@.activity a ON a.session_id OPERATOR(pg_catalog.=) $1"
-	"  AND a.activity_date OPERATOR(pg_catalog.>=) r.first_moment LIMIT $2) n",
-	.parameters = {INT8OID, INT8OID},
-	.columns = {{INT8OID}},
-	.plan_options = PLAN_ONCE
-};
 
 /* In order, for the planner has nothing but the index for that. */
 static const StoreQuery pending_from = {
@@ -457,17 +449,116 @@ why_not_fold(void)
 	return NULL;
 }
 
+/*
+ * The moment from which on the activities of a session would have to be read to fold
+ * it: all that there are, where it has no row yet.
+ */
+static TimestampTz
+first_moment_to_read(const Fold *fold, int64 session_id)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	TimestampTz first = DT_NOEND;
+	DerivedScan scan;
+	bool		is_found;
+
+	if (!begin_derived_scan(&scan, fold->idle.relation, &session_id))
+		return DT_NOBEGIN;
+	is_found = next_derived_row(&scan, snapshot);
+	end_derived_scan(&scan);
+	if (!is_found || !begin_derived_scan(&scan, fold->pending.relation, &session_id))
+		return DT_NOBEGIN;
+	while (next_derived_row(&scan, snapshot))
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(scan.slot, DERIVED_FIRST, &isnull);
+
+		first = isnull ? DT_NOBEGIN : Min(first, DatumGetTimestampTz(value));
+	}
+	end_derived_scan(&scan);
+	return first;
+}
+
+/*
+ * Does an index of activities find those of a session in the order of time?
+ */
+static bool
+is_by_session_and_date(Relation activity, Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+		index->rd_index->indnkeyatts >= 2 &&
+		index->rd_index->indkey.values[0] == column_number(activity, "session_id") &&
+		index->rd_index->indkey.values[1] == column_number(activity, "activity_date");
+}
+
+/*
+ * How many activities of a session from a moment on an index of a table finds, up to a
+ * number.  Whether they are there still isn't asked, which would take longer.
+ */
+static int
+count_by_index(Relation activity, Relation index, int64 session_id,
+			   TimestampTz first, int limit)
+{
+	IndexScanDesc scan = BEGIN_INDEX_SCAN(activity, index, SnapshotAny, 2);
+	ScanKeyData keys[2];
+	int			count = 0;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(session_id));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(first));
+	index_rescan(scan, keys, 2, NULL, 0);
+	while (count < limit && index_getnext_tid(scan, ForwardScanDirection) != NULL)
+		count++;
+	index_endscan(scan);
+	return count;
+}
+
+/*
+ * Likewise of a table that may have no such index: then they are as many as can be.
+ */
+static int
+count_activities(Oid table, int64 session_id, TimestampTz first, int limit)
+{
+	Relation	activity = table_open(table, AccessShareLock);
+	bool		has_rows = RELKIND_HAS_STORAGE(activity->rd_rel->relkind);
+	List	   *indexes = has_rows ? RelationGetIndexList(activity) : NIL;
+	int			count = has_rows ? limit : 0;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		bool		is_of_use = is_by_session_and_date(activity, index);
+
+		if (is_of_use)
+			count = count_by_index(activity, index, session_id, first, limit);
+		index_close(index, NoLock);
+		if (is_of_use)
+			break;
+	}
+	list_free(indexes);
+	table_close(activity, NoLock);
+	return count;
+}
+
+/*
+ * Would more than FOLD_AT_MOST activities be read?
+ */
 static bool
 takes_long(const Fold *fold, int64 session_id)
 {
-	Datum		parameters[] = {
-		Int64GetDatum(session_id),
-		Int64GetDatum(FOLD_AT_MOST + 1)
-	};
-	Datum		count = Int64GetDatum(0);
+	TimestampTz first = first_moment_to_read(fold, session_id);
+	List	   *pieces = find_all_inheritors(fold->store->tables[TABLE_ACTIVITY],
+											 AccessShareLock, NULL);
+	int			left = FOLD_AT_MOST + 1;
+	ListCell   *cell;
 
-	(void) read_row(fold->store, &activities_to_read, parameters, &count);
-	return DatumGetInt64(count) > FOLD_AT_MOST;
+	foreach(cell, pieces)
+		if (left > 0)
+			left -= count_activities(lfirst_oid(cell), session_id, first, left);
+	list_free(pieces);
+	return left <= 0;
 }
 
 /*
