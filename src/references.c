@@ -25,7 +25,6 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -99,6 +98,7 @@ refuse_unknown(Relation activity, const Store *store, int64 session_id)
 static bool
 find_session_key(SessionKey *key, Relation session)
 {
+	Form_pg_attribute column;
 	Oid			primary_key;
 	Relation	index;
 	bool		is_found;
@@ -106,7 +106,8 @@ find_session_key(SessionKey *key, Relation session)
 	if (session->rd_rel->relkind != RELKIND_RELATION ||
 		session->rd_rel->relam != HEAP_TABLE_AM_OID)
 		return false;
-	list_free(RelationGetIndexList(session));
+	if (!session->rd_indexvalid)
+		list_free(RelationGetIndexList(session));
 	primary_key = session->rd_pkindex;
 	if (!OidIsValid(primary_key))
 		return false;
@@ -115,11 +116,12 @@ find_session_key(SessionKey *key, Relation session)
 	key->session = session;
 	key->index = index;
 	key->column = index->rd_index->indkey.values[0];
+	column = TupleDescAttr(RelationGetDescr(session), key->column - 1);
 	is_found = index->rd_index->indnkeyatts == 1 &&
 		index->rd_index->indimmediate && index->rd_index->indisvalid &&
 		index->rd_rel->relam == BTREE_AM_OID &&
-		key->column == get_attnum(RelationGetRelid(session), "session_id") &&
-		TupleDescAttr(RelationGetDescr(session), key->column - 1)->atttypid == INT8OID;
+		strcmp(NameStr(column->attname), "session_id") == 0 &&
+		column->atttypid == INT8OID;
 	if (!is_found)
 		index_close(index, NoLock);
 	return is_found;

@@ -210,9 +210,7 @@ note_activities(const TriggerData *trigger, const Store *store,
 	append_pending(&pending, went);
 	append_pending(&pending, came);
 
-	/*
-	 * From here on, others in this transaction may go by what is pending.
-	 */
+	/* From here on, others in this transaction may go by what is pending. */
 	if (end_statement(trigger))
 		insert_generation(&pending, TABLE_PENDING, LOST);
 	close_derived_table(&pending);
