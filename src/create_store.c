@@ -687,6 +687,7 @@ ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 	char	   *definition = psprintf(constraint->definition, build->name);
 	LOCKMODE	lock = strncmp(definition, "FOREIGN KEY", strlen("FOREIGN KEY")) == 0 ?
 		ShareRowExclusiveLock : AccessExclusiveLock;
+	Oid			oid;
 
 	if (build->is_survey && !OidIsValid(relation))
 		return;
@@ -711,15 +712,12 @@ ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 			table, constraint->name, definition);
 	}
 
-	{
-		Oid			oid = get_relation_constraint_oid(relation, constraint->name, true);
-
-		/* The owner may have renamed it, then it is theirs to describe. */
-		if (OidIsValid(oid))
-			ensure_comment(build, oid, ConstraintRelationId, 0, "CONSTRAINT",
-						   psprintf("%s ON %s", constraint->name, table),
-						   constraint->comment);
-	}
+	/* The owner may have renamed it, then it is theirs to describe. */
+	oid = get_relation_constraint_oid(relation, constraint->name, true);
+	if (OidIsValid(oid))
+		ensure_comment(build, oid, ConstraintRelationId, 0, "CONSTRAINT",
+					   psprintf("%s ON %s", constraint->name, table),
+					   constraint->comment);
 }
 
 /*

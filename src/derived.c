@@ -327,8 +327,9 @@ is_on_gaps(Relation index)
  * Can sessions be looked up by an index, and rows without a session too?
  */
 static bool
-is_by_session(Relation index)
+is_by_session(Relation table, Relation index)
 {
+	(void) table;
 	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
 		index->rd_index->indkey.values[0] == DERIVED_SESSION_ID;
 }
@@ -375,7 +376,7 @@ indexes_fault(Relation table, StoreTable which, bool *has_lookup)
 
 		if (fault == NULL)
 			fault = index_fault(table, index, which);
-		is_found |= is_by_session(index);
+		is_found |= is_by_session(table, index);
 		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
@@ -545,11 +546,10 @@ lock_if_free(const Store *store, StoreTable which, LOCKMODE mode)
 }
 
 /*
- * The index that finds sessions, locked; NULL if it has gone since it was asked for:
- * a lock on the table keeps nobody from DROP INDEX CONCURRENTLY.
+ * The first index of a table that is of use, locked; NULL if there is none.
  */
-static Relation
-open_index_by_session(Relation table)
+Relation
+open_index(Relation table, bool (*is_of_use) (Relation table, Relation index))
 {
 	List	   *indexes = RelationGetIndexList(table);
 	Relation	result = NULL;
@@ -558,7 +558,7 @@ open_index_by_session(Relation table)
 	foreach(cell, indexes)
 	{
 		result = index_open(lfirst_oid(cell), AccessShareLock);
-		if (is_by_session(result))
+		if (is_of_use(table, result))
 			break;
 		index_close(result, AccessShareLock);
 		result = NULL;
@@ -569,7 +569,8 @@ open_index_by_session(Relation table)
 
 /*
  * Begin to go through the rows of a derived table of a session, or NULL: those that
- * hold a generation.  False if its index has just gone.
+ * hold a generation.  False if its index has just gone: a lock on the table keeps
+ * nobody from DROP INDEX CONCURRENTLY.
  *
  * A serializable transaction is not to conflict with those who append beside them:
  * whichever generation it finds, it answers the same.  Hence SnapshotAny, which
@@ -581,7 +582,7 @@ begin_derived_scan(DerivedScan *scan, Relation table, const int64 *session_id)
 	ScanKeyData key;
 
 	scan->table = table;
-	scan->index = open_index_by_session(table);
+	scan->index = open_index(table, is_by_session);
 	if (scan->index == NULL)
 		return false;
 	scan->slot = table_slot_create(table, NULL);

@@ -20,6 +20,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "pgtime.h"
+#include "storage/lock.h"
 #include "utils/timestamp.h"
 
 /* module.c: the settings */
@@ -435,6 +436,8 @@ extern bool lock_if_free(const Store *store, StoreTable which, LOCKMODE mode);
 extern bool is_known_sound(const Store *store, StoreTable which);
 extern void watch_tables(void);
 extern const char *activity_fault(Relation activity);
+extern Relation open_index(Relation table,
+						   bool (*is_of_use) (Relation table, Relation index));
 extern bool begin_derived_scan(DerivedScan *scan, Relation table,
 							   const int64 *session_id);
 extern bool next_derived_row(DerivedScan *scan, Snapshot snapshot);
@@ -451,7 +454,7 @@ pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
 /* losing.c: activities that were lost */
 
 extern bool is_empty(Relation activity, Snapshot snapshot);
-extern bool has_lost_activities(const TriggerData *trigger);
+extern void note_lost_activities(Relation activity);
 
 /* derived_table.c: writing to a derived table */
 
@@ -493,9 +496,9 @@ extern void set_generation(const DerivedTable *table, StoreTable which,
 /* statements.c: what they can't tell the transaction in hand */
 
 extern int	trigger_depth(void);
-extern void begin_statement(const TriggerData *trigger, bool after_loss);
+extern void begin_statement(const TriggerData *trigger);
 extern bool has_begun(const TriggerData *trigger);
-extern bool end_statement(const TriggerData *trigger);
+extern void end_statement(const TriggerData *trigger);
 extern bool is_statement_in_progress(void);
 extern bool is_in_statement_of(const char *generation);
 extern void note_fold(void);
@@ -535,6 +538,7 @@ typedef struct Continuation
 } Continuation;
 
 extern const char *why_not_fold(void);
+extern LOCKTAG part_lock_tag(Oid pending, uint16 part);
 extern void begin_fold(Fold *fold, const Store *store, SliceSet wanted,
 					   bool wait);
 extern void end_fold(Fold *fold);

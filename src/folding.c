@@ -126,19 +126,28 @@ slice_of(int64 session_id)
 }
 
 /*
+ * What stands for a part of a store's upkeep in the lock manager: a part of table
+ * pending, so that it is seen in pg_locks, watched for deadlocks, and nothing that SQL
+ * can lock.
+ */
+LOCKTAG
+part_lock_tag(Oid pending, uint16 part)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, pending, part);
+	return tag;
+}
+
+/*
  * Lock a slice of a store's sessions until the transaction ends; false if somebody
  * else has it and we don't wait.
- *
- * As a part of table pending, so that it is seen in pg_locks, watched for deadlocks,
- * and nothing that SQL can lock.
  */
 static bool
 lock_slice(const Store *store, int slice, bool wait)
 {
-	LOCKTAG		tag;
+	LOCKTAG		tag = part_lock_tag(store->tables[TABLE_PENDING], slice + 1);
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId,
-					   store->tables[TABLE_PENDING], slice + 1);
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
@@ -521,23 +530,19 @@ static int
 count_activities(Oid table, int64 session_id, TimestampTz first, int limit)
 {
 	Relation	activity = table_open(table, AccessShareLock);
-	bool		has_rows = RELKIND_HAS_STORAGE(activity->rd_rel->relkind);
-	List	   *indexes = has_rows ? RelationGetIndexList(activity) : NIL;
-	int			count = has_rows ? limit : 0;
-	ListCell   *cell;
+	int			count = 0;
 
-	foreach(cell, indexes)
+	if (RELKIND_HAS_STORAGE(activity->rd_rel->relkind))
 	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-		bool		is_of_use = is_by_session_and_date(activity, index);
+		Relation	index = open_index(activity, is_by_session_and_date);
 
-		if (is_of_use)
+		count = limit;
+		if (index != NULL)
+		{
 			count = count_by_index(activity, index, session_id, first, limit);
-		index_close(index, NoLock);
-		if (is_of_use)
-			break;
+			index_close(index, NoLock);
+		}
 	}
-	list_free(indexes);
 	table_close(activity, NoLock);
 	return count;
 }

@@ -29,24 +29,33 @@
 /* Sessions that are looked at, before every statement on an empty one. */
 #define FEW_SESSIONS	1000
 
+/* What is put beside the generation. */
+#define LOST	"lost"
+
 /*
- * Does a snapshot show a row of a table?
- *
- * Asked by SnapshotAny, for the reason that begin_derived_scan() has: who writes to
- * a small table is not to conflict with everybody else who does.
+ * Find the next row of a scan by SnapshotAny that a snapshot shows.  So, for the
+ * reason that begin_derived_scan() has: who writes to a small table is not to conflict
+ * with everybody else who does.
  */
+static bool
+next_shown(TableScanDesc scan, TupleTableSlot *slot, Snapshot snapshot)
+{
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (table_tuple_satisfies_snapshot(scan->rs_rd, slot, snapshot))
+			return true;
+	}
+	return false;
+}
+
 static bool
 has_row(Relation table, Snapshot snapshot)
 {
 	TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
-	bool		is_found = false;
+	bool		is_found = next_shown(scan, slot, snapshot);
 
-	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		is_found = table_tuple_satisfies_snapshot(table, slot, snapshot);
-	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
 	return is_found;
@@ -190,11 +199,8 @@ has_activity_by_index(Relation idle, Relation pending, Snapshot snapshot)
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
 											"ekran_sessions lost activities",
 											ALLOCSET_DEFAULT_SIZES);
-	while (!is_found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while (!is_found && next_shown(scan, slot, snapshot))
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!table_tuple_satisfies_snapshot(idle, slot, snapshot))
-			continue;
 		MemoryContextSwitchTo(session_context);
 		is_found = seen++ == FEW_SESSIONS ||
 			tells_of_activity(slot, pending, snapshot);
@@ -234,25 +240,39 @@ index_tells_of_activity(const Store *store, Snapshot snapshot)
 	return result;
 }
 
-/*
- * Asked before a statement on activity: does the index tell of activities, where there
- * are none?  Both under one snapshot, as late as can be, for whoever commits activities
- * afterwards has asked the same.
- */
-bool
-has_lost_activities(const TriggerData *trigger)
+static void
+mark_loss(const Store *store)
 {
-	Relation	activity = trigger->tg_relation;
+	DerivedTable pending;
+
+	open_derived_table(&pending, store, TABLE_PENDING);
+	insert_generation(&pending, TABLE_PENDING, LOST);
+	close_derived_table(&pending);
+}
+
+/*
+ * Before a statement on activity: if the index tells of activities where there are
+ * none, let it be trusted no more.
+ *
+ * Both are asked under one snapshot, as late as can be, for whoever commits activities
+ * afterwards has asked the same.
+ *
+ * Errors: 55000 if pending is not as it was made.
+ */
+void
+note_lost_activities(Relation activity)
+{
 	Snapshot	snapshot;
-	bool		result = false;
+	bool		are_lost;
 	Store		store;
 
 	if (!has_few_pages(activity))
-		return false;
+		return;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	if (!has_row(activity, snapshot) &&
-		load_store(&store, RelationGetNamespace(activity)))
-		result = index_tells_of_activity(&store, snapshot);
+	are_lost = !has_row(activity, snapshot) &&
+		load_store(&store, RelationGetNamespace(activity)) &&
+		index_tells_of_activity(&store, snapshot);
 	UnregisterSnapshot(snapshot);
-	return result;
+	if (are_lost)
+		mark_loss(&store);
 }

@@ -68,18 +68,16 @@ typedef struct Maintenance
 static bool
 lock_maintenance(Oid pending)
 {
-	LOCKTAG		tag;
+	LOCKTAG		tag = part_lock_tag(pending, MAINTAINER);
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, pending, MAINTAINER);
 	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 static void
 unlock_maintenance(Oid pending)
 {
-	LOCKTAG		tag;
+	LOCKTAG		tag = part_lock_tag(pending, MAINTAINER);
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, pending, MAINTAINER);
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
 
@@ -239,8 +237,9 @@ tell_progress(Maintenance *work, const Store *store)
  * Procedure.  Fold in what is pending, or make the derived tables anew where they
  * can't be trusted, committing after each stretch of sessions; tells every few
  * seconds how far it is.  Does nothing, and says so, while another is at it.
- * Errors: 2D000 inside of a transaction block or of a block that catches errors; those of begin_maintenance(); 55000
- * if the store is broken, 25001 where READ COMMITTED is not the default.
+ * Errors: 2D000 inside of a transaction block or of a block that catches errors;
+ * those of begin_maintenance(); 55000 if the store is broken, 25001 where READ
+ * COMMITTED is not the default.
  */
 Datum
 ekran_maintain(PG_FUNCTION_ARGS)

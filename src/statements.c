@@ -30,7 +30,6 @@ typedef struct Statement
 	TriggerEvent operation;
 	int			depth;			/* of triggers around it */
 	SubTransactionId subtransaction;
-	bool		after_loss;		/* had activities been lost? */
 	char		generation[GENERATION_SIZE];
 } Statement;
 
@@ -54,11 +53,10 @@ trigger_depth(void)
 }
 
 /*
- * Note that a statement on activity begins, which fires this trigger, and whether
- * activities had been lost before it.
+ * Note that a statement on activity begins, which fires this trigger.
  */
 void
-begin_statement(const TriggerData *trigger, bool after_loss)
+begin_statement(const TriggerData *trigger)
 {
 	Statement  *statement;
 
@@ -76,7 +74,6 @@ begin_statement(const TriggerData *trigger, bool after_loss)
 	statement->operation = trigger->tg_event & TRIGGER_EVENT_OPMASK;
 	statement->depth = trigger_depth();
 	statement->subtransaction = GetCurrentSubTransactionId();
-	statement->after_loss = after_loss;
 	strlcpy(statement->generation, trigger_generation(trigger->tg_trigger),
 			GENERATION_SIZE);
 }
@@ -106,24 +103,21 @@ has_begun(const TriggerData *trigger)
 }
 
 /*
- * Note that a statement has ended.  Had activities been lost before it began?
+ * Note that a statement has ended.
  *
  * A key of the owner's can have the server fire the triggers after a statement
  * twice, and those before it once: then there is nothing left to end.
  */
-bool
+void
 end_statement(const TriggerData *trigger)
 {
 	Statement  *statement = find_statement(trigger);
-	bool		after_loss;
 
 	if (statement == NULL)
-		return false;
-	after_loss = statement->after_loss;
+		return;
 	memmove(statement, statement + 1,
 			(&statements[nstatements] - statement - 1) * sizeof(Statement));
 	nstatements--;
-	return after_loss;
 }
 
 bool

@@ -35,7 +35,6 @@ PG_FUNCTION_INFO_V1(ekran_session_changed);
 
 /* What is put beside the generation where activities are gone that none told of. */
 #define TRUNCATED	"truncated"
-#define LOST		"lost"
 
 static const StoreQuery delete_activities = {
 	.sql = "DELETE FROM @store@.activity a"
@@ -211,8 +210,7 @@ note_activities(const TriggerData *trigger, const Store *store,
 	append_pending(&pending, came);
 
 	/* From here on, others in this transaction may go by what is pending. */
-	if (end_statement(trigger))
-		insert_generation(&pending, TABLE_PENDING, LOST);
+	end_statement(trigger);
 	close_derived_table(&pending);
 }
 
@@ -262,7 +260,10 @@ ekran_activity_changed(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BEFORE(event) || !has_begun(trigger))
 		check_triggers(trigger);
 	if (TRIGGER_FIRED_BEFORE(event))
-		begin_statement(trigger, has_lost_activities(trigger));
+	{
+		note_lost_activities(trigger->tg_relation);
+		begin_statement(trigger);
+	}
 	else
 		end_activity_statement(trigger);
 	return PointerGetDatum(NULL);
