@@ -1,5 +1,6 @@
 MODULE_big = ekran_sessions
 OBJS = \
+	src/activities.o \
 	src/arguments.o \
 	src/checking.o \
 	src/create_store.o \
@@ -13,13 +14,14 @@ OBJS = \
 	src/gaps.o \
 	src/losing.o \
 	src/maintain.o \
+	src/measuring.o \
 	src/module.o \
 	src/names.o \
-	src/reading.o \
 	src/rebuilding.o \
 	src/references.o \
 	src/retention.o \
 	src/rights.o \
+	src/sessions.o \
 	src/statements.o \
 	src/status.o \
 	src/store.o \

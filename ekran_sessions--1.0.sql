@@ -89,48 +89,56 @@ CREATE FUNCTION ekran_sessions(
 	start timestamp with time zone DEFAULT NULL,
 	"end" timestamp with time zone DEFAULT NULL,
 	count bigint DEFAULT 1000,
-	page bigint DEFAULT 0)
+	page bigint DEFAULT 0,
+	users integer[] DEFAULT NULL,
+	clients uuid[] DEFAULT NULL)
 RETURNS SETOF ekran_session_row
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT ekran_sessions_support;
 
-COMMENT ON FUNCTION ekran_sessions(timestamp with time zone, timestamp with time zone, bigint, bigint) IS
-'Returns a page of count rows (1000 at most) of the sessions started or finished after start and before end, clipped to the activity inside, by login_date as stored, then session_id; null means the default. Errors: 22023 for a start later than the end, a count below 0 or above 1000, a page below 0; 22008 for a duration that no interval holds.';
+COMMENT ON FUNCTION ekran_sessions(timestamp with time zone, timestamp with time zone, bigint, bigint, integer[], uuid[]) IS
+'Returns a page of count rows (1000 at most) of the sessions started or finished after start and before end, clipped to the activity inside, by login_date as stored, then session_id; of the users and clients given, where a null among them stands for sessions without one; null means the default. Errors: 22023 for a start later than the end, a count below 0 or above 1000, a page below 0; 22008 for a duration that no interval holds.';
 
 CREATE FUNCTION ekran_sessions_after(
 	start timestamp with time zone DEFAULT NULL,
 	"end" timestamp with time zone DEFAULT NULL,
 	count bigint DEFAULT 1000,
-	after_session_id bigint DEFAULT NULL)
+	after_session_id bigint DEFAULT NULL,
+	users integer[] DEFAULT NULL,
+	clients uuid[] DEFAULT NULL)
 RETURNS SETOF ekran_session_row
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT ekran_sessions_support;
 
-COMMENT ON FUNCTION ekran_sessions_after(timestamp with time zone, timestamp with time zone, bigint, bigint) IS
-'Returns the count rows of ekran_sessions that follow the session after_session_id in the same order; null: the first ones. Errors: as ekran_sessions, and 22023 for a session that is not in the store or not visible to the caller.';
+COMMENT ON FUNCTION ekran_sessions_after(timestamp with time zone, timestamp with time zone, bigint, bigint, integer[], uuid[]) IS
+'Returns the count rows of ekran_sessions that follow the session after_session_id, of whatever user and client, in the same order; null: the first ones. Errors: as ekran_sessions, and 22023 for a session that is not in the store or not visible to the caller.';
 
 CREATE FUNCTION ekran_sessions_total_count(
 	start timestamp with time zone DEFAULT NULL,
-	"end" timestamp with time zone DEFAULT NULL)
+	"end" timestamp with time zone DEFAULT NULL,
+	users integer[] DEFAULT NULL,
+	clients uuid[] DEFAULT NULL)
 RETURNS integer
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
 
-COMMENT ON FUNCTION ekran_sessions_total_count(timestamp with time zone, timestamp with time zone) IS
-'Returns how many sessions ekran_sessions selects in the window, on all pages together. Errors: 22023 for a start later than the end, 22003 for more than an integer holds.';
+COMMENT ON FUNCTION ekran_sessions_total_count(timestamp with time zone, timestamp with time zone, integer[], uuid[]) IS
+'Returns how many sessions ekran_sessions selects in the window, of the users and clients given, on all pages together. Errors: 22023 for a start later than the end, 22003 for more than an integer holds.';
 
 CREATE FUNCTION ekran_sessions_json(
 	"start" timestamp with time zone DEFAULT NULL,
 	"end" timestamp with time zone DEFAULT NULL,
 	"sessionCount" bigint DEFAULT 1000,
-	"pageIndex" bigint DEFAULT 0)
+	"pageIndex" bigint DEFAULT 0,
+	"userIds" integer[] DEFAULT NULL,
+	"clientGuids" uuid[] DEFAULT NULL)
 RETURNS json
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000;
 
-COMMENT ON FUNCTION ekran_sessions_json(timestamp with time zone, timestamp with time zone, bigint, bigint) IS
+COMMENT ON FUNCTION ekran_sessions_json(timestamp with time zone, timestamp with time zone, bigint, bigint, integer[], uuid[]) IS
 'Returns the page of ekran_sessions and the total count as the Sessions (Post) endpoint writes them: dates in ISO 8601 with the offset of TimeZone, durations as [d.]hh:mm:ss[.fffffff]. Errors: as ekran_sessions and ekran_sessions_total_count.';
 
 --

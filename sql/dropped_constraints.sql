@@ -130,14 +130,14 @@ SELECT session_id, idle_time FROM ekran_sessions();
 SELECT count(*) FROM ekran_check();
 INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:30');
 INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:40'), (2, '2024-01-01 09:40');
--- rows of the index without a key: one serves, and a flood of them is an error
+-- rows of the index without a key: none of several is trusted, be they a flood
 ALTER TABLE session_idle DROP CONSTRAINT session_idle_session_id_key;
 CREATE INDEX ON session_idle (session_id);
 INSERT INTO session_idle SELECT * FROM session_idle WHERE session_id IS NOT NULL;
 SELECT session_id, idle_time FROM ekran_sessions();
 SELECT ekran_refresh() >= 0 AS refreshed;
 INSERT INTO session_idle SELECT 2, '{-infinity}', '{infinity}' FROM generate_series(1, 2000);
-SELECT code, message, hint FROM testing.failure('SELECT * FROM ekran_sessions()');
+SELECT session_id, idle_time FROM ekran_sessions();
 SELECT ekran_refresh() >= 0 AS refreshed;
 DELETE FROM session_idle WHERE session_id = 2;
 DELETE FROM session WHERE session_id = 1;

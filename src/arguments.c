@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * arguments.c
- *	  What a caller asks for, checked: the window and the page.
+ *	  What a caller asks for, checked: the window, the filters and the page.
  *
  * None of the functions is strict, so every argument may be null; a null
  * means the default, and must not slip past a limit.  The facts stand in the
@@ -11,7 +11,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "ekran_sessions.h"
+#include "utils/array.h"
+#include "utils/uuid.h"
 
 /* Where the functions that take a window and a page have them. */
 enum
@@ -56,6 +59,79 @@ get_window_arguments(FunctionCallInfo fcinfo)
 				 errhint("Give a start that is not later than the end, or leave either out.")));
 	}
 	return window;
+}
+
+static int
+compare_users(const void *a, const void *b)
+{
+	int32		left = DatumGetInt32(*(const Datum *) a);
+	int32		right = DatumGetInt32(*(const Datum *) b);
+
+	return (left > right) - (left < right);
+}
+
+static int
+compare_clients(const void *a, const void *b)
+{
+	return memcmp(DatumGetUUIDP(*(const Datum *) a),
+				  DatumGetUUIDP(*(const Datum *) b), UUID_LEN);
+}
+
+/*
+ * Take the ids of a filter from an array, each of them once.  Dimensions don't
+ * matter.
+ */
+static Filter
+get_filter(FunctionCallInfo fcinfo, int argument, Oid type,
+		   int (*compare) (const void *a, const void *b))
+{
+	Filter		filter = {0};
+	bool		by_value = type == INT4OID;
+	int			length = by_value ? (int) sizeof(int32) : UUID_LEN;
+	char		alignment = by_value ? TYPALIGN_INT : TYPALIGN_CHAR;
+	Datum	   *given;
+	bool	   *nulls;
+	int			ngiven;
+	int			nids = 0;
+
+	filter.is_given = !PG_ARGISNULL(argument);
+	if (!filter.is_given)
+	{
+		filter.ids = PointerGetDatum(construct_empty_array(type));
+		return filter;
+	}
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), type, length, by_value,
+					  alignment, &given, &nulls, &ngiven);
+	for (int i = 0; i < ngiven; i++)
+	{
+		if (nulls[i])
+			filter.has_null = true;
+		else
+			given[nids++] = given[i];
+	}
+	qsort(given, nids, sizeof(Datum), compare);
+	for (int i = 0; i < nids; i++)
+		if (i == 0 || compare(&given[i], &given[filter.count - 1]) != 0)
+			given[filter.count++] = given[i];
+	filter.ids = PointerGetDatum(construct_array(given, filter.count, type, length,
+												 by_value, alignment));
+	return filter;
+}
+
+/*
+ * Get the arguments that say of which users and clients sessions are wanted, the
+ * first of them in a place; null is no filter.
+ *
+ * Rule: rules.md, Filters.
+ */
+Filters
+get_filter_arguments(FunctionCallInfo fcinfo, int first)
+{
+	Filters		filters;
+
+	filters.users = get_filter(fcinfo, first, INT4OID, compare_users);
+	filters.clients = get_filter(fcinfo, first + 1, UUIDOID, compare_clients);
+	return filters;
 }
 
 static int64

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
@@ -31,17 +32,6 @@ static const StoreQuery sessions_to_check = {
 	.batch = 100
 };
 
-static const StoreQuery pending_to_check = {
-	.sql = "SELECT p.first_moment, p.last_moment"
-	" FROM @store@.pending p"
-	" WHERE p.session_id OPERATOR(pg_catalog.=) $1"
-	" ORDER BY p.first_moment",
-	.parameters = {INT8OID},
-	.columns = {{TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
-	.plan_options = PLAN_ONCE,
-	.batch = 1000
-};
-
 static const StoreQuery orphans = {
 	.sql = "SELECT a.session_id, pg_catalog.count(*) FROM @store@.activity a"
 	" WHERE NOT EXISTS (SELECT FROM @store@.session s"
@@ -62,30 +52,20 @@ report_difference(ReturnSetInfo *result, Datum session_id, bool is_null,
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/*
- * What is pending for a session; false if some of it tells no range.
- */
-static bool
-read_pending(const Store *store, int64 session_id, Ranges *ranges)
+/* What the sessions are compared with. */
+typedef struct Check
 {
-	Datum		parameters[] = {Int64GetDatum(session_id)};
-	bool		is_sound = true;
-	Rows		rows;
-
-	memset(ranges, 0, sizeof(*ranges));
-	begin_rows(&rows, store, &pending_to_check, parameters);
-	while (next_row(&rows))
-		is_sound &= add_pending_range(ranges, rows.values, rows.nulls);
-	end_rows(&rows);
-	return is_sound;
-}
+	const Store *store;
+	DerivedScan pending;
+	Activities *activities;
+} Check;
 
 /*
  * Compare what the index says of a session with its raw activities; what
  * differs, or NULL.
  */
 static const char *
-find_difference(const Store *store, const Rows *session)
+find_difference(Check *check, const Rows *session)
 {
 	int64		session_id = DatumGetInt64(session->values[0]);
 	bool		has_row = DatumGetBool(session->values[3]);
@@ -93,16 +73,16 @@ find_difference(const Store *store, const Rows *session)
 	Gaps		stored;
 	Gaps		raw;
 
-	if (!read_pending(store, session_id, &pending))
+	if (!read_pending(&check->pending, session_id, &pending))
 		return "row in pending does not hold a range";
 	if (!has_row)
 		stored = no_activity_gaps();
 	else if (!read_gaps(session->values + 1, session->nulls + 1, &stored))
 		return "row in session_idle does not hold gaps";
 
-	if (!exact_gaps(store, session_id, &stored, &pending))
+	if (!exact_gaps(check->activities, session_id, &stored, &pending))
 		return "row in session_idle does not fit what is pending";
-	raw = raw_gaps(store, session_id);
+	raw = raw_gaps(check->store, session_id);
 	if (equal_gaps(&stored, &raw))
 		return NULL;
 	return psprintf("session_idle has %d gaps, activities have %d, and they differ",
@@ -114,8 +94,13 @@ check_sessions(const Store *store, ReturnSetInfo *result)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext session_context;
+	Relation	pending = table_open(store->tables[TABLE_PENDING], AccessShareLock);
+	Check		check = {.store = store};
 	Rows		sessions;
 
+	if (!begin_derived_scan(&check.pending, pending, GetActiveSnapshot(), true))
+		refuse_broken(store, "table \"pending\" lacks its index on session_id");
+	check.activities = begin_activities(store);
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
 											"ekran_sessions check",
 											ALLOCSET_DEFAULT_SIZES);
@@ -126,7 +111,7 @@ check_sessions(const Store *store, ReturnSetInfo *result)
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(session_context);
-		difference = find_difference(store, &sessions);
+		difference = find_difference(&check, &sessions);
 		if (difference != NULL)
 			report_difference(result, sessions.values[0], false, difference);
 		MemoryContextSwitchTo(caller_context);
@@ -134,6 +119,9 @@ check_sessions(const Store *store, ReturnSetInfo *result)
 	}
 	end_rows(&sessions);
 	MemoryContextDelete(session_context);
+	end_activities(check.activities);
+	end_derived_scan(&check.pending);
+	table_close(pending, NoLock);
 }
 
 static void

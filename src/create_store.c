@@ -77,6 +77,7 @@ typedef struct PartDefinition
 	const char *name;
 	const char *definition;
 	const char *comment;
+	const char *condition;		/* of a partial index; NULL: none */
 } PartDefinition;
 
 typedef struct TriggerDefinition
@@ -153,44 +154,55 @@ static const TableDefinition store_tables[] = {
 
 static const PartDefinition store_constraints[] = {
 	{"client", "client_pkey", "PRIMARY KEY (client_guid)",
-	"Finds a client by its id."},
+	"Finds a client by its id.", NULL},
 	{"app_user", "app_user_pkey", "PRIMARY KEY (user_id)",
-	"Finds a user by the id."},
+	"Finds a user by the id.", NULL},
 	{"session", "session_pkey", "PRIMARY KEY (session_id)",
-	"Finds a session by its id."},
+	"Finds a session by its id.", NULL},
 	{"session", "session_client_guid_fkey",
 		"FOREIGN KEY (client_guid) REFERENCES %s.client(client_guid)",
-	"A session's client is known, if given."},
+	"A session's client is known, if given.", NULL},
 	{"session", "session_user_id_fkey",
 		"FOREIGN KEY (user_id) REFERENCES %s.app_user(user_id)",
-	"A session's user is known, if given."},
+	"A session's user is known, if given.", NULL},
 	{"session", "session_login_date_finite", "CHECK (isfinite(login_date))",
-	"A login is a moment in time."},
+	"A login is a moment in time.", NULL},
 	{"session", "session_logout_date_finite", "CHECK (isfinite(logout_date))",
-	"A logout is a moment in time; a running session has none."},
+	"A logout is a moment in time; a running session has none.", NULL},
 	{"session", "session_logout_not_before_login",
 		"CHECK ((logout_date >= login_date))",
-	"A session ends when it began or later."},
+	"A session ends when it began or later.", NULL},
 	{"activity", "activity_pkey",
 		"PRIMARY KEY (session_id, activity_date, activity_id)",
-	"Reads a session's activities in order of time."},
+	"Reads a session's activities in order of time.", NULL},
 	{"activity", "activity_activity_date_finite",
 		"CHECK (isfinite(activity_date))",
-	"An activity is a moment in time."},
+	"An activity is a moment in time.", NULL},
 	{"session_idle", "session_idle_session_id_key", "UNIQUE (session_id)",
-	"Finds a session's gaps."},
+	"Finds a session's gaps.", NULL},
 };
 
 static const PartDefinition store_indexes[] = {
 	{"session", "session_login_date_session_id_idx",
 		"USING btree (login_date, session_id)",
-	"Reads sessions in the order of pages."},
+	"Reads sessions in the order of pages.", NULL},
+	{"session", "session_user_id_login_date_session_id_idx",
+		"USING btree (user_id, login_date, session_id)",
+	"Reads a user's sessions in the order of pages.", NULL},
+	{"session", "session_client_guid_login_date_session_id_idx",
+		"USING btree (client_guid, login_date, session_id)",
+	"Reads a client's sessions in the order of pages.", NULL},
 	{"session", "session_tstzrange_idx",
 		"USING gist (tstzrange(login_date, logout_date))",
-	"Finds the sessions that ran at a moment."},
+	"Finds the finished sessions that ran at a moment.",
+	"(logout_date IS NOT NULL)"},
+	{"session", "session_running_idx",
+		"USING btree (login_date)",
+	"Finds the running sessions.",
+	"(logout_date IS NULL)"},
 	{"pending", "pending_session_id_first_moment_idx",
 		"USING btree (session_id, first_moment)",
-	"Finds what is pending for a session."},
+	"Finds what is pending for a session.", NULL},
 };
 
 /* Those of activity are in derived.c, for the index stands and falls with them. */
@@ -720,6 +732,13 @@ ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 					   constraint->comment);
 }
 
+static char *
+where_clause(const PartDefinition *index)
+{
+	return index->condition == NULL ? "" :
+		psprintf(" WHERE %s", index->condition);
+}
+
 /*
  * Has a table a valid index of our definition, whatever its name and storage
  * parameters?
@@ -735,14 +754,18 @@ has_index(const StoreBuild *build, const PartDefinition *index, Oid relation)
 	const char *only = get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE ?
 		"'ONLY '" : "''";
 	char	   *expected = psprintf(definition, only, table, rest);
+	char	   *condition = quote_literal_cstr(where_clause(index));
 
 	return is_found("SELECT FROM pg_catalog.pg_index i"
 					" JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid,"
 					" pg_catalog.pg_get_indexdef(i.indexrelid) d"
 					" WHERE i.indrelid = %u AND i.indisvalid"
-					" AND (d = %s OR (pg_catalog.starts_with(d, %s || ' WITH (')"
-					"  AND i.indpred IS NULL))",
-					relation, expected, expected);
+					" AND (i.indpred IS NULL) = (%s = '')"
+					" AND (d = %s || %s"
+					"  OR (pg_catalog.starts_with(d, %s || ' WITH (')"
+					"   AND pg_catalog.right(d, pg_catalog.length(%s)) = %s))",
+					relation, condition, expected, condition, expected,
+					condition, condition);
 }
 
 static void
@@ -758,12 +781,14 @@ ensure_index(StoreBuild *build, const PartDefinition *index)
 	{
 		if (OidIsValid(same_name))
 			refuse_other_shape(build, index->name,
-							   psprintf("it is not a valid index on \"%s\" %s",
-										index->table, index->definition));
+							   psprintf("it is not a valid index on \"%s\" %s%s",
+										index->table, index->definition,
+										where_clause(index)));
 		if (!must_add(build, ShareRowExclusiveLock))
 			return;
-		run("CREATE INDEX %s ON %s.%s %s",
-			index->name, build->name, index->table, index->definition);
+		run("CREATE INDEX %s ON %s.%s %s%s",
+			index->name, build->name, index->table, index->definition,
+			where_clause(index));
 		same_name = table_oid(build, index->name);
 	}
 

@@ -568,62 +568,120 @@ open_index(Relation table, bool (*is_of_use) (Relation table, Relation index))
 }
 
 /*
- * Begin to go through the rows of a derived table of a session, or NULL: those that
- * hold a generation.  False if its index has just gone: a lock on the table keeps
- * nobody from DROP INDEX CONCURRENTLY.
+ * Begin to go through rows of a derived table under a snapshot.  False if its index has
+ * just gone: a lock on the table keeps nobody from DROP INDEX CONCURRENTLY.
  *
- * A serializable transaction is not to conflict with those who append beside them:
- * whichever generation it finds, it answers the same.  Hence SnapshotAny, which
- * predicate locks disregard; next_derived_row() looks at the snapshot.
+ * Quietly, a serializable transaction doesn't conflict with those who append beside
+ * what it looks for: it answers the same whatever it finds.  That takes SnapshotAny,
+ * which predicate locks disregard.
  */
 bool
-begin_derived_scan(DerivedScan *scan, Relation table, const int64 *session_id)
+begin_derived_scan(DerivedScan *scan, Relation table, Snapshot snapshot, bool quietly)
 {
-	ScanKeyData key;
-
 	scan->table = table;
+	scan->snapshot = snapshot;
+	scan->is_quiet = quietly;
+	scan->context = CurrentMemoryContext;
 	scan->index = open_index(table, is_by_session);
 	if (scan->index == NULL)
 		return false;
 	scan->slot = table_slot_create(table, NULL);
-	scan->scan = BEGIN_INDEX_SCAN(table, scan->index, SnapshotAny, 1);
-	if (session_id != NULL)
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
-					Int64GetDatum(*session_id));
-	else
-		ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, 1,
-							   InvalidStrategy, InvalidOid, InvalidOid,
-							   InvalidOid, (Datum) 0);
-	index_rescan(scan->scan, &key, 1, NULL, 0);
+	scan->scan = BEGIN_INDEX_SCAN(table, scan->index,
+								  quietly ? SnapshotAny : snapshot, 1);
 	return true;
 }
 
 /*
- * Find the next of them under a snapshot.  False at the end.
+ * Go to the rows that a key finds.
+ *
+ * What the index's access method allocates on its way belongs to the scan.
  */
-bool
-next_derived_row(DerivedScan *scan, Snapshot snapshot)
+static void
+seek(DerivedScan *scan, ScanKey key)
 {
-	while (index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (table_tuple_satisfies_snapshot(scan->table, scan->slot, snapshot))
-			return true;
-	}
-	return false;
+	MemoryContext caller_context = MemoryContextSwitchTo(scan->context);
+
+	index_rescan(scan->scan, key, 1, NULL, 0);
+	MemoryContextSwitchTo(caller_context);
 }
 
 /*
- * Likewise, and what generation it holds, of GENERATION_SIZE at the most, or an empty
+ * Go to the rows of a session.
+ */
+void
+seek_session(DerivedScan *scan, int64 session_id)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(session_id));
+	seek(scan, &key);
+}
+
+static void
+seek_null(DerivedScan *scan, int how)
+{
+	ScanKeyData key;
+
+	ScanKeyEntryInitialize(&key, SK_ISNULL | how, 1, InvalidStrategy,
+						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
+	seek(scan, &key);
+}
+
+/*
+ * Go to the first row of any session; false if there is none.
+ */
+bool
+seek_first_session(DerivedScan *scan)
+{
+	seek_null(scan, SK_SEARCHNOTNULL);
+	return next_derived_row(scan);
+}
+
+/*
+ * Find the next of the rows gone to.  False at the end.
+ */
+bool
+next_derived_row(DerivedScan *scan)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(scan->context);
+	bool		is_found = false;
+
+	while (!is_found &&
+		   index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		is_found = !scan->is_quiet ||
+			table_tuple_satisfies_snapshot(scan->table, scan->slot, scan->snapshot);
+	}
+	MemoryContextSwitchTo(caller_context);
+	return is_found;
+}
+
+/*
+ * Begin to go through those rows of a derived table that hold a generation.  False if
+ * its index has just gone.
+ */
+bool
+begin_generation_scan(DerivedScan *scan, Relation table, Snapshot snapshot)
+{
+	if (!begin_derived_scan(scan, table, snapshot, true))
+		return false;
+	seek_null(scan, SK_SEARCHNULL);
+	return true;
+}
+
+/*
+ * Find the next of them, and what it holds, of GENERATION_SIZE at the most, or an empty
  * text if that is none of ours.
  */
 bool
-next_generation(DerivedScan *scan, Snapshot snapshot, char *generation)
+next_generation(DerivedScan *scan, char *generation)
 {
 	bool		isnull;
 	Datum		shown;
 
-	if (!next_derived_row(scan, snapshot))
+	if (!next_derived_row(scan))
 		return false;
 	shown = slot_getattr(scan->slot, DERIVED_GENERATION, &isnull);
 	generation[0] = '\0';
@@ -651,9 +709,9 @@ show_generation(Relation table, Snapshot snapshot, char *generation)
 	DerivedScan scan;
 	int			count = 0;
 
-	if (!begin_derived_scan(&scan, table, NULL))
+	if (!begin_generation_scan(&scan, table, snapshot))
 		return -1;
-	while (count < 2 && next_generation(&scan, snapshot, generation))
+	while (count < 2 && next_generation(&scan, generation))
 		count++;
 	end_derived_scan(&scan);
 	return count;

@@ -267,12 +267,12 @@ set_generation(const DerivedTable *table, StoreTable which,
 	char		shown[GENERATION_SIZE];
 	bool		is_there = false;
 
-	if (!begin_derived_scan(&scan, table->relation, NULL))
+	if (!begin_generation_scan(&scan, table->relation, GetActiveSnapshot()))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index on session_id of table \"%s\" has been dropped meanwhile",
 						RelationGetRelationName(table->relation))));
-	while (next_generation(&scan, GetActiveSnapshot(), shown))
+	while (next_generation(&scan, shown))
 	{
 		if (!is_there && strcmp(shown, generation) == 0)
 			is_there = true;

@@ -55,6 +55,21 @@ typedef struct Window
 	TimestampTz end;
 } Window;
 
+/* Of which users, or clients, sessions are wanted. */
+typedef struct Filter
+{
+	bool		is_given;		/* or else of all */
+	bool		has_null;		/* those without one too? */
+	int			count;			/* of the others */
+	Datum		ids;			/* they, as an array without nulls */
+} Filter;
+
+typedef struct Filters
+{
+	Filter		users;
+	Filter		clients;
+} Filters;
+
 typedef struct PageRequest
 {
 	int64		size;			/* 0 to MAX_PAGE_SIZE */
@@ -64,8 +79,10 @@ typedef struct PageRequest
 } PageRequest;
 
 extern Window get_window_arguments(FunctionCallInfo fcinfo);
+extern Filters get_filter_arguments(FunctionCallInfo fcinfo, int first);
 extern PageRequest get_page_arguments(FunctionCallInfo fcinfo,
-							   const char *count_name, const char *page_name);
+									  const char *count_name,
+									  const char *page_name);
 extern PageRequest get_keyset_arguments(FunctionCallInfo fcinfo);
 
 /* store.c: the tables of a store, and how queries over them are run */
@@ -101,7 +118,7 @@ typedef struct Store
 	Rights		rights;
 } Store;
 
-#define MAX_QUERY_PARAMETERS	6
+#define MAX_QUERY_PARAMETERS	14
 #define MAX_QUERY_COLUMNS		5
 
 typedef struct QueryColumn
@@ -209,15 +226,6 @@ extern void become_caller(Store *store, CallerRights caller);
 extern CallerRights begin_maintenance(Store *store);
 extern CallerRights begin_maintenance_of(Store *store, Oid schema);
 
-/* names.c: the names of clients and users */
-
-typedef struct Names Names;
-
-extern Names *begin_client_names(const Store *store);
-extern Names *begin_user_names(const Store *store);
-extern void learn_names(Names *names, const Datum *ids, int count);
-extern bool find_name(const Names *names, Datum id, Datum *name);
-
 /* window.c: the rules */
 
 /* What the rules need to know of a session. */
@@ -305,7 +313,7 @@ extern Gaps no_activity_gaps(void);
 extern Gaps mend_gaps(const Gaps *gaps, const Region *region);
 extern void free_gaps(Gaps *gaps);
 
-/* gap_index.c: a session's exact gaps, from those stored and what is pending */
+/* activities.c: activities of many sessions, each near some moment */
 
 /* What may have changed in a session since its gaps were stored. */
 typedef struct Range
@@ -313,13 +321,6 @@ typedef struct Range
 	TimestampTz first;
 	TimestampTz last;
 } Range;
-
-typedef struct Ranges
-{
-	int			count;
-	int			allocated;
-	Range	   *ranges;			/* in ascending order, and apart */
-} Ranges;
 
 /* A range of a session, and what lies around it. */
 typedef struct RegionRequest
@@ -329,18 +330,26 @@ typedef struct RegionRequest
 	Region		region;			/* the answer */
 } RegionRequest;
 
-extern const char *why_not_by_index(const Store *store, const IdleRule *rule);
-extern bool index_is_usable(const Store *store, const IdleRule *rule);
-extern bool add_pending_range(Ranges *ranges, const Datum *values,
-							  const bool *nulls);
-extern void read_regions(const Store *store, RegionRequest *requests,
+typedef struct ActivityProbe
+{
+	int64		session_id;
+	TimestampTz moment;
+	bool		is_found;
+	TimestampTz found;			/* valid only if is_found */
+} ActivityProbe;
+
+typedef struct Activities Activities;
+
+extern Activities *begin_activities(const Store *store);
+extern void end_activities(Activities *activities);
+extern void find_first_activities(Activities *activities,
+								  ActivityProbe *probes, int count);
+extern void find_last_activities(Activities *activities,
+								 ActivityProbe *probes, int count);
+extern void read_regions(Activities *activities, RegionRequest *requests,
 						 int count);
-extern bool mend_regions(Gaps *gaps, const RegionRequest *requests, int count);
-extern bool exact_gaps(const Store *store, int64 session_id, Gaps *gaps,
-					   const Ranges *pending);
-extern void raw_gaps_of(const Store *store, const int64 *ids, int count,
-						Gaps *gaps);
-extern Gaps raw_gaps(const Store *store, int64 session_id);
+extern int	count_activities(const Store *store, int64 session_id,
+							 TimestampTz first, int limit);
 
 /* transition.c: what a statement touched */
 
@@ -417,6 +426,9 @@ typedef struct DerivedScan
 	Relation	table;
 	Relation	index;
 	IndexScanDesc scan;
+	Snapshot	snapshot;
+	bool		is_quiet;		/* do predicate locks disregard it? */
+	MemoryContext context;		/* for the scan's own */
 	TupleTableSlot *slot;		/* the row in hand */
 } DerivedScan;
 
@@ -439,10 +451,13 @@ extern const char *activity_fault(Relation activity);
 extern Relation open_index(Relation table,
 						   bool (*is_of_use) (Relation table, Relation index));
 extern bool begin_derived_scan(DerivedScan *scan, Relation table,
-							   const int64 *session_id);
-extern bool next_derived_row(DerivedScan *scan, Snapshot snapshot);
-extern bool next_generation(DerivedScan *scan, Snapshot snapshot,
-							char *generation);
+							   Snapshot snapshot, bool quietly);
+extern bool begin_generation_scan(DerivedScan *scan, Relation table,
+								  Snapshot snapshot);
+extern void seek_session(DerivedScan *scan, int64 session_id);
+extern bool seek_first_session(DerivedScan *scan);
+extern bool next_derived_row(DerivedScan *scan);
+extern bool next_generation(DerivedScan *scan, char *generation);
 extern void end_derived_scan(DerivedScan *scan);
 extern int	show_generation(Relation table, Snapshot snapshot, char *generation);
 extern const char *generation_fault(Relation table, Snapshot snapshot,
@@ -450,6 +465,28 @@ extern const char *generation_fault(Relation table, Snapshot snapshot,
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
 									bool keep_locked);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
+
+/* gap_index.c: a session's exact gaps, from those stored and what is pending */
+
+typedef struct Ranges
+{
+	int			count;
+	int			allocated;
+	Range	   *ranges;			/* in ascending order, and apart */
+} Ranges;
+
+extern const char *why_not_by_index(const Store *store, const IdleRule *rule);
+extern bool index_is_usable(const Store *store, const IdleRule *rule);
+extern bool add_pending_range(Ranges *ranges, const Datum *values,
+							  const bool *nulls);
+extern bool mend_regions(Gaps *gaps, const RegionRequest *requests, int count);
+extern bool read_pending(DerivedScan *pending, int64 session_id,
+						 Ranges *ranges);
+extern bool exact_gaps(Activities *activities, int64 session_id, Gaps *gaps,
+					   const Ranges *pending);
+extern void raw_gaps_of(const Store *store, const int64 *ids, int count,
+						Gaps *gaps);
+extern Gaps raw_gaps(const Store *store, int64 session_id);
 
 /* losing.c: activities that were lost */
 
@@ -528,6 +565,7 @@ typedef struct Fold
 	DerivedStatus status;		/* under its snapshot */
 	DerivedTable idle;
 	DerivedTable pending;
+	Activities *activities;
 } Fold;
 
 /* Where to go on, for who works through the sessions in several transactions. */
@@ -555,44 +593,82 @@ extern int64 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 							  Continuation *continuation);
 extern int64 rebuild_index(const Store *store);
 
-/* reading.c: from the store's tables to measured sessions */
+/* sessions.c: the sessions that a call is about, in order */
 
-/* Columns of ekran_session_row; the identity comes first, as stored. */
-typedef enum SessionColumn
+/*
+ * The columns of session that a call reads, in one list for SQL and C: how C calls
+ * it, its name, its type, and whether it may be null.
+ */
+#define SESSION_COLUMNS(first, next, alias) \
+	first(alias, SESSION_ID, session_id, INT8OID, false) \
+	next(alias, CLIENT_GUID, client_guid, UUIDOID, true) \
+	next(alias, USER_ID, user_id, INT4OID, true) \
+	next(alias, LOGIN, login_date, TIMESTAMPTZOID, false) \
+	next(alias, LOGOUT, logout_date, TIMESTAMPTZOID, true)
+
+#define SESSION_SYMBOL(alias, symbol, name, type, may_be_null)	SESSION_##symbol,
+
+enum
 {
-	COLUMN_SESSION_ID,
-	COLUMN_CLIENT_GUID,
-	COLUMN_CLIENT_NAME,
-	COLUMN_USER_ID,
-	COLUMN_USER_NAME,
-	COLUMN_LOGIN_DATE,
-	COLUMN_LOGOUT_DATE,
-	COLUMN_DURATION,
-	COLUMN_PRODUCTIVITY_TIME,
-	COLUMN_IDLE_TIME,
+	SESSION_COLUMNS(SESSION_SYMBOL, SESSION_SYMBOL,)
 	NUM_SESSION_COLUMNS
-} SessionColumn;
+};
 
-#define NUM_IDENTITY_COLUMNS	(COLUMN_USER_NAME + 1)
-
-typedef struct MeasuredSession
+/* A session of a chunk: as stored, then what names.c and measuring.c add. */
+typedef struct Session
 {
-	Datum		identity[NUM_IDENTITY_COLUMNS];
-	bool		identity_null[NUM_IDENTITY_COLUMNS];
+	Datum		stored[NUM_SESSION_COLUMNS];
+	bool		is_null[NUM_SESSION_COLUMNS];
+	int64		session_id;
+	SessionSpan span;			/* a running one's finish is measured */
+	Datum		client_name;
+	Datum		user_name;
+	bool		has_client_name;
+	bool		has_user_name;
 	Measure		measure;		/* without a moment, both dates are null */
-} MeasuredSession;
+} Session;
 
-/* The session is valid during the call only. */
-typedef void (*SessionReceiver) (const MeasuredSession *session, void *state);
+/*
+ * Sessions read at a time.  Few enough for what they take to be used again by
+ * the next chunk: memory given back to the system and asked for again, page by
+ * page, once took a call as long as all its queries.
+ */
+#define CHUNK_SIZE	100
 
-extern void read_page(const Store *store, const IdleRule *rule,
-					  const Window *window, const PageRequest *page,
-					  SessionReceiver receive, void *state);
-extern int32 count_sessions(const Store *store, const Window *window);
+typedef struct Chunk
+{
+	int			count;
+	Session		sessions[CHUNK_SIZE];	/* in order */
+	MemoryContext context;		/* for what belongs to them */
+} Chunk;
+
+typedef struct Selection Selection;
+
+extern Selection *begin_selection(const Store *store, const Window *window,
+								  const Filters *filters);
+extern void select_page(Selection *selection, const PageRequest *page);
+extern Chunk *next_chunk(Selection *selection);
+extern int32 count_selected(Selection *selection);
+
+/* names.c: the names of clients and users */
+
+typedef struct Names Names;
+
+extern Names *begin_names(const Store *store);
+extern void name_sessions(Names *names, Chunk *chunk);
+
+/* measuring.c: what a window leaves of sessions */
+
+typedef struct Measuring Measuring;
+
+extern Measuring *begin_measuring(const Store *store, const IdleRule *rule,
+								  const Window *window);
+extern void measure_sessions(Measuring *measuring, Chunk *chunk);
+extern void end_measuring(Measuring *measuring);
 
 /* formatting.c: the result as rows and as the endpoint's JSON */
 
-/* The state that receive_as_json works on. */
+/* The endpoint's response on its way. */
 typedef struct JsonSessions
 {
 	StringInfoData text;
@@ -600,9 +676,9 @@ typedef struct JsonSessions
 	pg_tz	   *zone;			/* TimeZone at the start of the call */
 } JsonSessions;
 
-extern void receive_as_row(const MeasuredSession *session, void *rsinfo);
+extern void put_session_row(ReturnSetInfo *result, const Session *session);
 extern void begin_json_sessions(JsonSessions *json);
-extern void receive_as_json(const MeasuredSession *session, void *json);
+extern void append_json_session(JsonSessions *json, const Session *session);
 extern text *end_json_sessions(JsonSessions *json, int32 total_count);
 
 #endif							/* EKRAN_SESSIONS_H */

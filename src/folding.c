@@ -194,11 +194,13 @@ begin_fold(Fold *fold, const Store *store, SliceSet wanted, bool wait)
 	fold->status = derived_status(store, GetActiveSnapshot(), true);
 	if (fold->status.state == DERIVED_BROKEN)
 		refuse_broken(store, fold->status.reason);
+	fold->activities = begin_activities(store);
 }
 
 void
 end_fold(Fold *fold)
 {
+	end_activities(fold->activities);
 	PopActiveSnapshot();
 	close_derived_table(&fold->idle);
 	close_derived_table(&fold->pending);
@@ -297,7 +299,7 @@ mend_stored_gaps(const Fold *fold, FoldedSession *sessions, int count)
 			requests[next].session_id = sessions[i].session_id;
 			requests[next++].range = sessions[i].pending.ranges[j];
 		}
-	read_regions(fold->store, requests, nrequests);
+	read_regions(fold->activities, requests, nrequests);
 
 	next = 0;
 	for (int i = 0; i < count; i++)
@@ -470,13 +472,16 @@ first_moment_to_read(const Fold *fold, int64 session_id)
 	DerivedScan scan;
 	bool		is_found;
 
-	if (!begin_derived_scan(&scan, fold->idle.relation, &session_id))
+	if (!begin_derived_scan(&scan, fold->idle.relation, snapshot, true))
 		return DT_NOBEGIN;
-	is_found = next_derived_row(&scan, snapshot);
+	seek_session(&scan, session_id);
+	is_found = next_derived_row(&scan);
 	end_derived_scan(&scan);
-	if (!is_found || !begin_derived_scan(&scan, fold->pending.relation, &session_id))
+	if (!is_found ||
+		!begin_derived_scan(&scan, fold->pending.relation, snapshot, true))
 		return DT_NOBEGIN;
-	while (next_derived_row(&scan, snapshot))
+	seek_session(&scan, session_id);
+	while (next_derived_row(&scan))
 	{
 		bool		isnull;
 		Datum		value = slot_getattr(scan.slot, DERIVED_FIRST, &isnull);
@@ -488,82 +493,14 @@ first_moment_to_read(const Fold *fold, int64 session_id)
 }
 
 /*
- * Does an index of activities find those of a session in the order of time?
- */
-static bool
-is_by_session_and_date(Relation activity, Relation index)
-{
-	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
-		index->rd_index->indnkeyatts >= 2 &&
-		index->rd_index->indkey.values[0] == column_number(activity, "session_id") &&
-		index->rd_index->indkey.values[1] == column_number(activity, "activity_date");
-}
-
-/*
- * How many activities of a session from a moment on an index of a table finds, up to a
- * number.  Whether they are there still isn't asked, which would take longer.
- */
-static int
-count_by_index(Relation activity, Relation index, int64 session_id,
-			   TimestampTz first, int limit)
-{
-	IndexScanDesc scan = BEGIN_INDEX_SCAN(activity, index, SnapshotAny, 2);
-	ScanKeyData keys[2];
-	int			count = 0;
-
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(session_id));
-	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
-				TimestampTzGetDatum(first));
-	index_rescan(scan, keys, 2, NULL, 0);
-	while (count < limit && index_getnext_tid(scan, ForwardScanDirection) != NULL)
-		count++;
-	index_endscan(scan);
-	return count;
-}
-
-/*
- * Likewise of a table that may have no such index: then they are as many as can be.
- */
-static int
-count_activities(Oid table, int64 session_id, TimestampTz first, int limit)
-{
-	Relation	activity = table_open(table, AccessShareLock);
-	int			count = 0;
-
-	if (RELKIND_HAS_STORAGE(activity->rd_rel->relkind))
-	{
-		Relation	index = open_index(activity, is_by_session_and_date);
-
-		count = limit;
-		if (index != NULL)
-		{
-			count = count_by_index(activity, index, session_id, first, limit);
-			index_close(index, NoLock);
-		}
-	}
-	table_close(activity, NoLock);
-	return count;
-}
-
-/*
  * Would more than FOLD_AT_MOST activities be read?
  */
 static bool
 takes_long(const Fold *fold, int64 session_id)
 {
-	TimestampTz first = first_moment_to_read(fold, session_id);
-	List	   *pieces = find_all_inheritors(fold->store->tables[TABLE_ACTIVITY],
-											 AccessShareLock, NULL);
-	int			left = FOLD_AT_MOST + 1;
-	ListCell   *cell;
-
-	foreach(cell, pieces)
-		if (left > 0)
-			left -= count_activities(lfirst_oid(cell), session_id, first, left);
-	list_free(pieces);
-	return left <= 0;
+	return count_activities(fold->store, session_id,
+							first_moment_to_read(fold, session_id),
+							FOLD_AT_MOST + 1) > FOLD_AT_MOST;
 }
 
 /*

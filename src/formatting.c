@@ -24,43 +24,60 @@
  * login_date + duration would miss logout_date there.
  */
 static Datum
-interval_datum(int64 microseconds)
+interval_datum(Interval *interval, int64 microseconds)
 {
-	Interval   *interval = palloc0(sizeof(Interval));
-
 	interval->time = microseconds;
 	return IntervalPGetDatum(interval);
 }
+
+/* Columns of ekran_session_row. */
+enum
+{
+	ROW_SESSION_ID,
+	ROW_CLIENT_GUID,
+	ROW_CLIENT_NAME,
+	ROW_USER_ID,
+	ROW_USER_NAME,
+	ROW_LOGIN_DATE,
+	ROW_LOGOUT_DATE,
+	ROW_DURATION,
+	ROW_PRODUCTIVITY_TIME,
+	ROW_IDLE_TIME,
+	NUM_ROW_COLUMNS
+};
 
 /*
  * Put a session into the tuplestore of a set-returning function.
  */
 void
-receive_as_row(const MeasuredSession *session, void *rsinfo)
+put_session_row(ReturnSetInfo *result, const Session *session)
 {
-	ReturnSetInfo *result = rsinfo;
 	const Measure *measure = &session->measure;
-	Datum		values[NUM_SESSION_COLUMNS];
-	bool		nulls[NUM_SESSION_COLUMNS] = {false};
+	Interval	spans[3] = {{0}};
+	Datum		values[NUM_ROW_COLUMNS];
+	bool		nulls[NUM_ROW_COLUMNS] = {false};
 
-	memcpy(values, session->identity, sizeof(session->identity));
-	memcpy(nulls, session->identity_null, sizeof(session->identity_null));
+	values[ROW_SESSION_ID] = session->stored[SESSION_SESSION_ID];
+	values[ROW_CLIENT_GUID] = session->stored[SESSION_CLIENT_GUID];
+	nulls[ROW_CLIENT_GUID] = session->is_null[SESSION_CLIENT_GUID];
+	values[ROW_CLIENT_NAME] = session->client_name;
+	nulls[ROW_CLIENT_NAME] = !session->has_client_name;
+	values[ROW_USER_ID] = session->stored[SESSION_USER_ID];
+	nulls[ROW_USER_ID] = session->is_null[SESSION_USER_ID];
+	values[ROW_USER_NAME] = session->user_name;
+	nulls[ROW_USER_NAME] = !session->has_user_name;
 
-	values[COLUMN_LOGIN_DATE] = TimestampTzGetDatum(measure->first);
-	nulls[COLUMN_LOGIN_DATE] = !measure->has_moment;
-	values[COLUMN_LOGOUT_DATE] = TimestampTzGetDatum(measure->last);
-	nulls[COLUMN_LOGOUT_DATE] = !measure->has_moment;
+	values[ROW_LOGIN_DATE] = TimestampTzGetDatum(measure->first);
+	nulls[ROW_LOGIN_DATE] = !measure->has_moment;
+	values[ROW_LOGOUT_DATE] = TimestampTzGetDatum(measure->last);
+	nulls[ROW_LOGOUT_DATE] = !measure->has_moment;
 
-	values[COLUMN_DURATION] = interval_datum(measure->duration);
-	values[COLUMN_PRODUCTIVITY_TIME] =
-		interval_datum(measure->duration - measure->idle);
-	values[COLUMN_IDLE_TIME] = interval_datum(measure->idle);
+	values[ROW_DURATION] = interval_datum(&spans[0], measure->duration);
+	values[ROW_PRODUCTIVITY_TIME] =
+		interval_datum(&spans[1], measure->duration - measure->idle);
+	values[ROW_IDLE_TIME] = interval_datum(&spans[2], measure->idle);
 
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-
-	pfree(DatumGetPointer(values[COLUMN_DURATION]));
-	pfree(DatumGetPointer(values[COLUMN_PRODUCTIVITY_TIME]));
-	pfree(DatumGetPointer(values[COLUMN_IDLE_TIME]));
 }
 
 static void
@@ -80,6 +97,27 @@ append_string(StringInfo out, const char *key, char *value)
 		appendStringInfoString(out, "null");
 	else
 		escape_json(out, value);
+}
+
+static void
+append_text(StringInfo out, const char *key, Datum value, bool isnull)
+{
+	char	   *string = isnull ? NULL : TextDatumGetCString(value);
+
+	append_string(out, key, string);
+	if (string != NULL)
+		pfree(string);
+}
+
+static void
+append_uuid(StringInfo out, const char *key, Datum uuid, bool isnull)
+{
+	char	   *string = isnull ? NULL :
+		DatumGetCString(DirectFunctionCall1(uuid_out, uuid));
+
+	append_string(out, key, string);
+	if (string != NULL)
+		pfree(string);
 }
 
 static void
@@ -167,33 +205,28 @@ begin_json_sessions(JsonSessions *json)
  * Rule: rules.md, JSON.
  */
 void
-receive_as_json(const MeasuredSession *session, void *json)
+append_json_session(JsonSessions *json, const Session *session)
 {
-	JsonSessions *response = json;
-	StringInfo	out = &response->text;
-	const Datum *identity = session->identity;
-	const bool *isnull = session->identity_null;
+	StringInfo	out = &json->text;
+	const Datum *stored = session->stored;
+	const bool *is_null = session->is_null;
 	const Measure *measure = &session->measure;
 
-	if (response->has_session)
+	if (json->has_session)
 		appendStringInfoChar(out, ',');
-	response->has_session = true;
+	json->has_session = true;
 
 	appendStringInfoChar(out, '{');
-	append_number(out, "sessionId",
-				  DatumGetInt64(identity[COLUMN_SESSION_ID]), false);
-	append_string(out, "clientGuid", isnull[COLUMN_CLIENT_GUID] ? NULL :
-				  DatumGetCString(DirectFunctionCall1(uuid_out,
-													  identity[COLUMN_CLIENT_GUID])));
-	append_string(out, "clientName", isnull[COLUMN_CLIENT_NAME] ? NULL :
-				  TextDatumGetCString(identity[COLUMN_CLIENT_NAME]));
-	append_number(out, "userId",
-				  DatumGetInt32(identity[COLUMN_USER_ID]),
-				  isnull[COLUMN_USER_ID]);
-	append_string(out, "userName", isnull[COLUMN_USER_NAME] ? NULL :
-				  TextDatumGetCString(identity[COLUMN_USER_NAME]));
-	append_moment(response, "loginDate", measure->first, !measure->has_moment);
-	append_moment(response, "logoutDate", measure->last, !measure->has_moment);
+	append_number(out, "sessionId", session->session_id, false);
+	append_uuid(out, "clientGuid", stored[SESSION_CLIENT_GUID],
+				is_null[SESSION_CLIENT_GUID]);
+	append_text(out, "clientName", session->client_name,
+				!session->has_client_name);
+	append_number(out, "userId", DatumGetInt32(stored[SESSION_USER_ID]),
+				  is_null[SESSION_USER_ID]);
+	append_text(out, "userName", session->user_name, !session->has_user_name);
+	append_moment(json, "loginDate", measure->first, !measure->has_moment);
+	append_moment(json, "logoutDate", measure->last, !measure->has_moment);
 	append_duration(out, "duration", measure->duration);
 	append_duration(out, "productivityTime", measure->duration - measure->idle);
 	append_duration(out, "idleTime", measure->idle);

@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/rls.h"
@@ -21,34 +22,8 @@
  */
 #define NEARBY	(USECS_PER_HOUR)
 
-/* Of sessions ($1), those from the last before a range ($2, $3) to the first
- * after it: range by range, and in order, as a nested loop finds them.  To be
- * told to sort, the planner would do it all over again. */
-static const StoreQuery activities_around = {
-	.sql = "SELECT r.place, a.activity_date"
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
-	"   WITH ORDINALITY AS r (session_id, first_moment, last_moment, place)"
-	" CROSS JOIN LATERAL ("
-	"  SELECT b.activity_date FROM @store@.activity b"
-	"  WHERE b.session_id OPERATOR(pg_catalog.=) r.session_id"
-	"  AND b.activity_date OPERATOR(pg_catalog.>=) COALESCE("
-	"   (SELECT c.activity_date FROM @store@.activity c"
-	"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
-	"    AND c.activity_date OPERATOR(pg_catalog.<) r.first_moment"
-	"    ORDER BY c.activity_date DESC LIMIT 1), r.first_moment)"
-	"  AND b.activity_date OPERATOR(pg_catalog.<=) COALESCE("
-	"   (SELECT c.activity_date FROM @store@.activity c"
-	"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
-	"    AND c.activity_date OPERATOR(pg_catalog.>) r.last_moment"
-	"    ORDER BY c.activity_date LIMIT 1), r.last_moment)"
-	"  ORDER BY b.activity_date OFFSET 0) a",
-	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
-	.plan_options = PLAN_ONCE,
-	.batch = ACTIVITY_BATCH
-};
-
-/* All activities of sessions ($1), likewise. */
+/* All activities of sessions ($1): session by session, and in order, as a nested loop
+ * finds them. */
 static const StoreQuery activities_of_sessions = {
 	.sql = "SELECT r.place, a.activity_date"
 	" FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (session_id, place)"
@@ -177,6 +152,62 @@ add_pending_range(Ranges *ranges, const Datum *values, const bool *nulls)
 	return true;
 }
 
+static int
+compare_ranges(const void *a, const void *b)
+{
+	TimestampTz first = ((const Range *) a)->first;
+	TimestampTz other = ((const Range *) b)->first;
+
+	return first < other ? -1 : first > other;
+}
+
+/*
+ * Read what is pending for a session, in order.  False if some of it tells no range.
+ */
+bool
+read_pending(DerivedScan *pending, int64 session_id, Ranges *ranges)
+{
+	bool		is_sound = true;
+	Range	   *found = NULL;
+	int			count = 0;
+	int			allocated = 0;
+
+	memset(ranges, 0, sizeof(*ranges));
+	seek_session(pending, session_id);
+	while (is_sound && next_derived_row(pending))
+	{
+		bool		first_isnull;
+		bool		last_isnull;
+		Datum		first = slot_getattr(pending->slot, DERIVED_FIRST, &first_isnull);
+		Datum		last = slot_getattr(pending->slot, DERIVED_LAST, &last_isnull);
+
+		if (count == allocated)
+		{
+			allocated = allocated == 0 ? 8 : allocated * 2;
+			found = found == NULL ? palloc(allocated * sizeof(Range)) :
+				repalloc_huge(found, allocated * sizeof(Range));
+		}
+		is_sound = !first_isnull && !last_isnull;
+		found[count].first = DatumGetTimestampTz(first);
+		found[count++].last = DatumGetTimestampTz(last);
+	}
+
+	/* An index of the owner's may have them in another order. */
+	if (count > 1)
+		qsort(found, count, sizeof(Range), compare_ranges);
+	for (int i = 0; is_sound && i < count; i++)
+	{
+		Datum		values[] = {TimestampTzGetDatum(found[i].first),
+			TimestampTzGetDatum(found[i].last)};
+		bool		nulls[] = {false, false};
+
+		is_sound = add_pending_range(ranges, values, nulls);
+	}
+	if (found != NULL)
+		pfree(found);
+	return is_sound;
+}
+
 /*
  * Add an activity to a region.  Queries rely on their plans for the order.
  */
@@ -186,49 +217,6 @@ add_next_activity(Region *region, TimestampTz moment, TimestampTz range_start)
 	if (moment < region->last)
 		elog(ERROR, "activities come out of order");
 	add_region_activity(region, moment, range_start);
-}
-
-/*
- * Read the regions around ranges of sessions: one query for all.
- */
-void
-read_regions(const Store *store, RegionRequest *requests, int count)
-{
-	int64	   *ids = palloc(count * sizeof(int64));
-	TimestampTz *first = palloc(count * sizeof(TimestampTz));
-	TimestampTz *last = palloc(count * sizeof(TimestampTz));
-	Datum		parameters[3];
-	Rows		activities;
-
-	for (int i = 0; i < count; i++)
-	{
-		ids[i] = requests[i].session_id;
-		first[i] = requests[i].range.first;
-		last[i] = requests[i].range.last;
-		begin_region(&requests[i].region);
-	}
-	parameters[0] = int8_array(ids, count);
-	parameters[1] = timestamptz_array(first, count);
-	parameters[2] = timestamptz_array(last, count);
-
-	begin_rows(&activities, store, &activities_around, parameters);
-	while (next_row(&activities))
-	{
-		RegionRequest *request = &requests[DatumGetInt64(activities.values[0]) - 1];
-
-		add_next_activity(&request->region,
-						  DatumGetTimestampTz(activities.values[1]),
-						  request->range.first);
-	}
-	end_rows(&activities);
-
-	for (int i = 0; i < count; i++)
-		end_region(&requests[i].region, requests[i].range.last);
-	pfree(ids);
-	pfree(first);
-	pfree(last);
-	for (size_t i = 0; i < lengthof(parameters); i++)
-		pfree(DatumGetPointer(parameters[i]));
 }
 
 /*
@@ -257,7 +245,7 @@ mend_regions(Gaps *gaps, const RegionRequest *requests, int count)
  * snapshot, by what is pending under the same; false if they can't be mended.
  */
 bool
-exact_gaps(const Store *store, int64 session_id, Gaps *gaps,
+exact_gaps(Activities *activities, int64 session_id, Gaps *gaps,
 		   const Ranges *pending)
 {
 	RegionRequest *requests;
@@ -272,7 +260,7 @@ exact_gaps(const Store *store, int64 session_id, Gaps *gaps,
 		requests[i].session_id = session_id;
 		requests[i].range = pending->ranges[i];
 	}
-	read_regions(store, requests, pending->count);
+	read_regions(activities, requests, pending->count);
 	is_mended = mend_regions(gaps, requests, pending->count);
 	pfree(requests);
 	return is_mended;

@@ -87,64 +87,6 @@ is_empty(Relation activity, Snapshot snapshot)
 	return has_few_pages(activity) && !has_row(activity, snapshot);
 }
 
-static int
-compare_ranges(const void *a, const void *b)
-{
-	TimestampTz first = ((const Range *) a)->first;
-	TimestampTz other = ((const Range *) b)->first;
-
-	return first < other ? -1 : first > other;
-}
-
-/*
- * Read what is pending for a session, in order.  False if some of it tells no range,
- * or there is no index to find it by.
- */
-static bool
-read_pending(Relation pending, Snapshot snapshot, int64 session_id, Ranges *ranges)
-{
-	DerivedScan scan;
-	bool		is_sound = true;
-	Range	   *found = NULL;
-	int			count = 0;
-	int			allocated = 0;
-
-	memset(ranges, 0, sizeof(*ranges));
-	if (!begin_derived_scan(&scan, pending, &session_id))
-		return false;
-	while (is_sound && next_derived_row(&scan, snapshot))
-	{
-		bool		first_isnull;
-		bool		last_isnull;
-		Datum		first = slot_getattr(scan.slot, DERIVED_FIRST, &first_isnull);
-		Datum		last = slot_getattr(scan.slot, DERIVED_LAST, &last_isnull);
-
-		if (count == allocated)
-		{
-			allocated = allocated == 0 ? 8 : allocated * 2;
-			found = found == NULL ? palloc(allocated * sizeof(Range)) :
-				repalloc_huge(found, allocated * sizeof(Range));
-		}
-		is_sound = !first_isnull && !last_isnull;
-		found[count].first = DatumGetTimestampTz(first);
-		found[count++].last = DatumGetTimestampTz(last);
-	}
-	end_derived_scan(&scan);
-
-	/* An index of the owner's may have them in another order. */
-	if (count > 1)
-		qsort(found, count, sizeof(Range), compare_ranges);
-	for (int i = 0; is_sound && i < count; i++)
-	{
-		Datum		values[] = {TimestampTzGetDatum(found[i].first),
-			TimestampTzGetDatum(found[i].last)};
-		bool		nulls[] = {false, false};
-
-		is_sound = add_pending_range(ranges, values, nulls);
-	}
-	return is_sound;
-}
-
 /*
  * Do stored gaps, mended by what is pending, tell of no activity where there is none?
  */
@@ -165,7 +107,7 @@ become_none(Gaps *gaps, const Ranges *pending)
  * Does a row of session_idle, with what is pending under a snapshot, tell of activity?
  */
 static bool
-tells_of_activity(TupleTableSlot *row, Relation pending, Snapshot snapshot)
+tells_of_activity(TupleTableSlot *row, DerivedScan *pending)
 {
 	bool		isnull;
 	int64		session_id = DatumGetInt64(slot_getattr(row, DERIVED_SESSION_ID, &isnull));
@@ -179,7 +121,7 @@ tells_of_activity(TupleTableSlot *row, Relation pending, Snapshot snapshot)
 	columns[0] = slot_getattr(row, DERIVED_FIRST, &nulls[0]);
 	columns[1] = slot_getattr(row, DERIVED_LAST, &nulls[1]);
 	return !read_gaps(columns, nulls, &gaps) ||
-		!read_pending(pending, snapshot, session_id, &ranges) ||
+		!read_pending(pending, session_id, &ranges) ||
 		!become_none(&gaps, &ranges);
 }
 
@@ -191,11 +133,16 @@ has_activity_by_index(Relation idle, Relation pending, Snapshot snapshot)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext session_context;
-	TableScanDesc scan = table_beginscan(idle, SnapshotAny, 0, NULL);
-	TupleTableSlot *slot = table_slot_create(idle, NULL);
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+	DerivedScan pending_scan;
 	bool		is_found = false;
 	int			seen = 0;
 
+	if (!begin_derived_scan(&pending_scan, pending, snapshot, true))
+		return true;
+	scan = table_beginscan(idle, SnapshotAny, 0, NULL);
+	slot = table_slot_create(idle, NULL);
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
 											"ekran_sessions lost activities",
 											ALLOCSET_DEFAULT_SIZES);
@@ -203,13 +150,14 @@ has_activity_by_index(Relation idle, Relation pending, Snapshot snapshot)
 	{
 		MemoryContextSwitchTo(session_context);
 		is_found = seen++ == FEW_SESSIONS ||
-			tells_of_activity(slot, pending, snapshot);
+			tells_of_activity(slot, &pending_scan);
 		MemoryContextSwitchTo(caller_context);
 		MemoryContextReset(session_context);
 	}
 	MemoryContextDelete(session_context);
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
+	end_derived_scan(&pending_scan);
 	return is_found;
 }
 

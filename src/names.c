@@ -43,54 +43,57 @@ typedef struct NameEntry
 	bool		is_null;		/* also where there is no such row */
 } NameEntry;
 
-struct Names
+/* Names by their ids, of one kind. */
+typedef struct NameTable
 {
-	const Store *store;
 	const StoreQuery *query;
 	Oid			key_type;
 	HTAB	   *entries;
+} NameTable;
+
+struct Names
+{
+	const Store *store;
+	NameTable	clients;
+	NameTable	users;
 	MemoryContext context;		/* where names stay for the call */
 };
 
-static Names *
-begin_names(const Store *store, const StoreQuery *query)
+static void
+begin_name_table(NameTable *table, const StoreQuery *query)
 {
-	Names	   *names = palloc(sizeof(Names));
 	HASHCTL		control = {0};
 
-	names->store = store;
-	names->query = query;
-	names->key_type = query->columns[0].type;
-	names->context = CurrentMemoryContext;
+	table->query = query;
+	table->key_type = query->columns[0].type;
 	control.keysize = sizeof(NameKey);
 	control.entrysize = sizeof(NameEntry);
 	control.hcxt = CurrentMemoryContext;
-	names->entries = hash_create("ekran_sessions names", 64, &control,
+	table->entries = hash_create("ekran_sessions names", 64, &control,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	return names;
 }
 
 /*
  * Begin to look up names, which stay in the current memory context.
  */
 Names *
-begin_client_names(const Store *store)
+begin_names(const Store *store)
 {
-	return begin_names(store, &client_names);
-}
+	Names	   *names = palloc(sizeof(Names));
 
-Names *
-begin_user_names(const Store *store)
-{
-	return begin_names(store, &user_names);
+	names->store = store;
+	names->context = CurrentMemoryContext;
+	begin_name_table(&names->clients, &client_names);
+	begin_name_table(&names->users, &user_names);
+	return names;
 }
 
 static NameKey
-name_key(const Names *names, Datum id)
+name_key(const NameTable *table, Datum id)
 {
 	NameKey		key = {{0}};
 
-	if (names->key_type == UUIDOID)
+	if (table->key_type == UUIDOID)
 		memcpy(key.bytes, DatumGetUUIDP(id), UUID_LEN);
 	else
 	{
@@ -102,9 +105,9 @@ name_key(const Names *names, Datum id)
 }
 
 static Datum
-id_array(const Names *names, Datum *ids, int count)
+id_array(const NameTable *table, Datum *ids, int count)
 {
-	ArrayType  *array = names->key_type == UUIDOID ?
+	ArrayType  *array = table->key_type == UUIDOID ?
 		construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR) :
 		construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT);
 
@@ -114,35 +117,17 @@ id_array(const Names *names, Datum *ids, int count)
 /*
  * Learn the names of those ids that are not known yet: one query for all.
  */
-void
-learn_names(Names *names, const Datum *ids, int count)
+static void
+learn_names(const Names *names, NameTable *table, Datum *ids, int count)
 {
-	Datum	   *unknown = palloc(Max(count, 1) * sizeof(Datum));
-	int			nunknown = 0;
-	Datum		parameters[1];
+	Datum		parameters[] = {id_array(table, ids, count)};
 	Rows		rows;
 
-	for (int i = 0; i < count; i++)
-	{
-		NameKey		key = name_key(names, ids[i]);
-		bool		found;
-		NameEntry  *entry = hash_search(names->entries, &key, HASH_ENTER,
-										&found);
-
-		if (found)
-			continue;
-		entry->is_null = true;
-		unknown[nunknown++] = ids[i];
-	}
-	if (nunknown == 0)
-		return;
-
-	parameters[0] = id_array(names, unknown, nunknown);
-	begin_rows(&rows, names->store, names->query, parameters);
+	begin_rows(&rows, names->store, table->query, parameters);
 	while (next_row(&rows))
 	{
-		NameKey		key = name_key(names, rows.values[0]);
-		NameEntry  *entry = hash_search(names->entries, &key, HASH_FIND, NULL);
+		NameKey		key = name_key(table, rows.values[0]);
+		NameEntry  *entry = hash_search(table->entries, &key, HASH_FIND, NULL);
 		MemoryContext old_context;
 
 		if (entry == NULL || rows.nulls[1])
@@ -156,17 +141,56 @@ learn_names(Names *names, const Datum *ids, int count)
 }
 
 /*
- * The name of an id that has been learnt; false if there is none.
+ * Find the entries of the ids that the sessions of a chunk have in a column, NULL
+ * for those that have none.
  */
-bool
-find_name(const Names *names, Datum id, Datum *name)
+static void
+find_names(const Names *names, NameTable *table, const Chunk *chunk,
+		   int id_column, NameEntry **entries)
 {
-	NameKey		key = name_key(names, id);
-	NameEntry  *entry = hash_search(names->entries, &key, HASH_FIND, NULL);
+	Datum		unknown[CHUNK_SIZE];
+	int			nunknown = 0;
 
-	Assert(entry != NULL);
-	if (entry->is_null)
-		return false;
-	*name = entry->name;
-	return true;
+	for (int i = 0; i < chunk->count; i++)
+	{
+		const Session *session = &chunk->sessions[i];
+		NameKey		key;
+		bool		is_known;
+
+		entries[i] = NULL;
+		if (session->is_null[id_column])
+			continue;
+		key = name_key(table, session->stored[id_column]);
+		entries[i] = hash_search(table->entries, &key, HASH_ENTER, &is_known);
+		if (is_known)
+			continue;
+		entries[i]->is_null = true;
+		unknown[nunknown++] = session->stored[id_column];
+	}
+	if (nunknown > 0)
+		learn_names(names, table, unknown, nunknown);
+}
+
+/*
+ * Give the sessions of a chunk the names of their clients and users.
+ */
+void
+name_sessions(Names *names, Chunk *chunk)
+{
+	NameEntry  *clients[CHUNK_SIZE];
+	NameEntry  *users[CHUNK_SIZE];
+
+	find_names(names, &names->clients, chunk, SESSION_CLIENT_GUID, clients);
+	find_names(names, &names->users, chunk, SESSION_USER_ID, users);
+	for (int i = 0; i < chunk->count; i++)
+	{
+		Session    *session = &chunk->sessions[i];
+
+		session->has_client_name = clients[i] != NULL && !clients[i]->is_null;
+		if (session->has_client_name)
+			session->client_name = clients[i]->name;
+		session->has_user_name = users[i] != NULL && !users[i]->is_null;
+		if (session->has_user_name)
+			session->user_name = users[i]->name;
+	}
 }

@@ -39,11 +39,9 @@ static const StoreQuery purge_sessions = {
 	.plan_options = PLAN_ONCE
 };
 
-/* A range that holds infinity is that of a running session. */
 static const StoreQuery running_sessions = {
 	.sql = "SELECT s.session_id FROM @store@.session s"
-	" WHERE pg_catalog.tstzrange(s.login_date, s.logout_date)"
-	" OPERATOR(pg_catalog.@>) 'infinity'::pg_catalog.timestamptz",
+	" WHERE s.logout_date IS NULL",
 	.columns = {{INT8OID}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = SESSION_BATCH

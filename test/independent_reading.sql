@@ -8,7 +8,8 @@ SET check_function_bodies = off;
 CREATE SCHEMA IF NOT EXISTS independent;
 
 CREATE OR REPLACE FUNCTION independent.sessions(
-	start timestamptz, "end" timestamptz, threshold interval, policy text)
+	start timestamptz, "end" timestamptz, threshold interval, policy text,
+	users int[] DEFAULT NULL, clients uuid[] DEFAULT NULL)
 RETURNS TABLE (place bigint, session_id bigint, client_guid uuid,
 	client_name text, user_id int, user_name text, login_date timestamptz,
 	logout_date timestamptz, duration interval, productivity_time interval,
@@ -38,6 +39,10 @@ WITH moments AS (
 	SELECT * FROM finished s
 	WHERE (start IS NULL OR s.finish > start)
 	AND ("end" IS NULL OR s.login_date < "end")
+	AND (users IS NULL
+		OR EXISTS (SELECT FROM unnest(users) u WHERE u IS NOT DISTINCT FROM s.user_id))
+	AND (clients IS NULL
+		OR EXISTS (SELECT FROM unnest(clients) c WHERE c IS NOT DISTINCT FROM s.client_guid))
 ), clipped AS (
 	SELECT s.*,
 		CASE WHEN start IS NULL OR s.login_date >= start
@@ -87,7 +92,8 @@ $$;
 
 CREATE OR REPLACE FUNCTION independent.sessions_json(
 	start timestamptz, "end" timestamptz, count bigint, page bigint,
-	threshold interval, policy text)
+	threshold interval, policy text, users int[] DEFAULT NULL,
+	clients uuid[] DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object(
@@ -102,7 +108,7 @@ LANGUAGE sql STABLE AS $$
 			FILTER (WHERE place BETWEEN page * count
 				AND page * count + count - 1), '[]'),
 		'totalCount', pg_catalog.count(*))
-	FROM independent.sessions(start, "end", threshold, policy)
+	FROM independent.sessions(start, "end", threshold, policy, users, clients)
 $$;
 
 DO $$
@@ -129,9 +135,10 @@ $$;
 
 -- How many rows of the extension's pages, joined in order, differ from the
 -- independent reading, in content or place, either way. Walked by page number,
--- then from session to session; and whether totals and JSON differ.
+-- then from session to session; and whether totals, and JSON of any page, differ.
 CREATE OR REPLACE FUNCTION independent.differences(
 	start timestamptz, "end" timestamptz, count bigint,
+	users int[] DEFAULT NULL, clients uuid[] DEFAULT NULL,
 	OUT selected bigint, OUT by_page bigint, OUT by_session bigint,
 	OUT in_total int, OUT in_json int)
 LANGUAGE plpgsql AS $$
@@ -143,9 +150,10 @@ DECLARE
 	pages bigint;
 	last_session bigint;
 	found_rows bigint;
+	json_page bigint;
 BEGIN
 	SELECT coalesce(array_agg(s::independent.placed_row), '{}') INTO expected
-	FROM independent.sessions(start, "end", threshold, policy) s;
+	FROM independent.sessions(start, "end", threshold, policy, users, clients) s;
 	selected := cardinality(expected);
 	pages := selected / count + 1;
 
@@ -155,7 +163,7 @@ BEGIN
 		s.idle_time)::independent.placed_row), '{}')
 	INTO actual
 	FROM generate_series(0, pages) p,
-		LATERAL ekran_sessions(start, "end", count, p) WITH ORDINALITY s;
+		LATERAL ekran_sessions(start, "end", count, p, users, clients) WITH ORDINALITY s;
 	by_page := independent.unequal(expected, actual);
 
 	actual := '{}';
@@ -166,16 +174,17 @@ BEGIN
 			s.idle_time)::independent.placed_row ORDER BY s.ordinality),
 			pg_catalog.count(*)
 		INTO actual, found_rows
-		FROM ekran_sessions_after(start, "end", count, last_session)
+		FROM ekran_sessions_after(start, "end", count, last_session, users, clients)
 			WITH ORDINALITY s;
 		EXIT WHEN found_rows = 0;
 		last_session := (actual[cardinality(actual)]).session_id;
 	END LOOP;
 	by_session := independent.unequal(expected, actual);
 
-	in_total := (ekran_sessions_total_count(start, "end") <> selected)::int;
-	in_json := (ekran_sessions_json(start, "end", count, 0)::jsonb
-		IS DISTINCT FROM independent.sessions_json(start, "end", count, 0,
-			threshold, policy))::int;
+	in_total := (ekran_sessions_total_count(start, "end", users, clients) <> selected)::int;
+	json_page := trunc(random() * pages);
+	in_json := (ekran_sessions_json(start, "end", count, json_page, users, clients)::jsonb
+		IS DISTINCT FROM independent.sessions_json(start, "end", count, json_page,
+			threshold, policy, users, clients))::int;
 END
 $$;

@@ -75,12 +75,38 @@ BEGIN
 END
 $$;
 
+-- Filters: mostly none; else a few users, and nobody; or many of whom most are
+-- not there. Clients likewise.
+CREATE OR REPLACE FUNCTION testing.random_users() RETURNS int[]
+LANGUAGE sql VOLATILE AS $$
+	SELECT CASE WHEN choice < 0.6 THEN NULL
+		WHEN choice < 0.65 THEN '{}'
+		ELSE (SELECT array_agg(CASE WHEN random() < 0.2 THEN NULL
+				ELSE 1 + trunc(random() * 9)::int END)
+				|| CASE WHEN choice < 0.9 THEN '{}' ELSE ARRAY(SELECT generate_series(100, 130)) END
+			FROM generate_series(1, 1 + trunc(choice * 5)::int)) END
+	FROM (SELECT random() AS choice OFFSET 0) c
+$$;
+
+CREATE OR REPLACE FUNCTION testing.random_clients() RETURNS uuid[]
+LANGUAGE sql VOLATILE AS $$
+	SELECT CASE WHEN choice < 0.7 THEN NULL
+		WHEN choice < 0.73 THEN '{}'
+		ELSE (SELECT array_agg(client_guid) FROM client WHERE random() < 0.5)
+			|| CASE WHEN random() < 0.3 THEN ARRAY[NULL]::uuid[] ELSE '{}' END
+			|| CASE WHEN choice < 0.9 THEN '{}'
+				ELSE ARRAY(SELECT md5(i::text)::uuid FROM generate_series(1, 20) i) END END
+	FROM (SELECT random() AS choice OFFSET 0) c
+$$;
+
 -- Compares some windows of the store in hand, pages of random size.
 CREATE OR REPLACE FUNCTION testing.compare_random_windows(windows int,
 	OUT compared bigint, OUT rows_compared bigint, OUT different bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
 	bounds timestamptz[];
+	users int[];
+	clients uuid[];
 	result record;
 BEGIN
 	compared := 0;
@@ -91,14 +117,17 @@ BEGIN
 		IF bounds[1] > bounds[2] THEN
 			bounds := ARRAY[bounds[2], bounds[1]];
 		END IF;
+		users := testing.random_users();
+		clients := testing.random_clients();
 		SELECT * INTO result FROM independent.differences(bounds[1], bounds[2],
-			1 + trunc(random() * 30)::bigint);
+			1 + trunc(random() * 30)::bigint, users, clients);
 		compared := compared + 1;
 		rows_compared := rows_compared + result.selected;
 		IF result.by_page + result.by_session + result.in_total
 			+ result.in_json > 0 THEN
 			different := different + 1;
-			RAISE WARNING 'window % - %: %', bounds[1], bounds[2], result;
+			RAISE WARNING 'window % - % of % and %: %', bounds[1], bounds[2],
+				users, clients, result;
 		END IF;
 	END LOOP;
 END

@@ -1,0 +1,458 @@
+/*-------------------------------------------------------------------------
+ *
+ * activities.c
+ *	  Activities of many sessions, each near some moment.
+ *
+ * They are found by the index of activity, straight: to have the executor start
+ * over for each session takes several times as long as the index does.  The caller's
+ * right to read is asked for first.  Where a query has to do more than that, for
+ * policies hold for the caller, or the table has partitions, one does it for all
+ * sessions at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/itup.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/visibilitymap.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/acl.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+/* Of sessions ($1), those from the last before a range ($2, $3) to the first
+ * after it: range by range, and in order, as a nested loop finds them.  To be
+ * told to sort, the planner would do it all over again. */
+static const StoreQuery activities_around = {
+	.sql = "SELECT r.place, a.activity_date"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
+	"   WITH ORDINALITY AS r (session_id, first_moment, last_moment, place)"
+	" CROSS JOIN LATERAL ("
+	"  SELECT b.activity_date FROM @store@.activity b"
+	"  WHERE b.session_id OPERATOR(pg_catalog.=) r.session_id"
+	"  AND b.activity_date OPERATOR(pg_catalog.>=) COALESCE("
+	"   (SELECT c.activity_date FROM @store@.activity c"
+	"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
+	"    AND c.activity_date OPERATOR(pg_catalog.<) r.first_moment"
+	"    ORDER BY c.activity_date DESC LIMIT 1), r.first_moment)"
+	"  AND b.activity_date OPERATOR(pg_catalog.<=) COALESCE("
+	"   (SELECT c.activity_date FROM @store@.activity c"
+	"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
+	"    AND c.activity_date OPERATOR(pg_catalog.>) r.last_moment"
+	"    ORDER BY c.activity_date LIMIT 1), r.last_moment)"
+	"  ORDER BY b.activity_date OFFSET 0) a",
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.plan_options = PLAN_ONCE,
+	.batch = ACTIVITY_BATCH
+};
+
+/*
+ * For each session ($1), the activity next to a moment ($2) of it, on one side
+ * up to a limit ($3).  The limit spares the scan the rest of the index page.
+ */
+#define ACTIVITIES_NEXT_TO(to_moment, to_limit, direction) \
+	"SELECT (SELECT a.activity_date FROM @store@.activity a" \
+	"        WHERE a.session_id OPERATOR(pg_catalog.=) r.session_id" \
+	"        AND a.activity_date OPERATOR(pg_catalog." to_moment ") r.moment" \
+	"        AND a.activity_date OPERATOR(pg_catalog." to_limit ") r.edge" \
+	"        ORDER BY a.activity_date " direction " LIMIT 1)" \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))" \
+	"   WITH ORDINALITY AS r (session_id, moment, edge, place)" \
+	" ORDER BY r.place"
+
+static const StoreQuery first_activities = {
+	.sql = ACTIVITIES_NEXT_TO(">=", "<=", "ASC"),
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
+	.columns = {{TIMESTAMPTZOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery last_activities = {
+	.sql = ACTIVITIES_NEXT_TO("<=", ">=", "DESC"),
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
+	.columns = {{TIMESTAMPTZOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
+};
+
+struct Activities
+{
+	const Store *store;
+	Relation	table;			/* NULL: by queries */
+	Relation	index;
+	IndexScanDesc scan;
+	ScanDirection direction;	/* of the seek in hand */
+	TupleTableSlot *slot;
+	Buffer		map;			/* a page of the visibility map */
+	MemoryContext context;		/* for the scan's own */
+};
+
+/*
+ * Does an index of activities find those of a session in the order of time?
+ */
+static bool
+is_by_session_and_date(Relation activity, Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+		index->rd_index->indnkeyatts >= 2 &&
+		(index->rd_indoption[0] | index->rd_indoption[1]) == 0 &&
+		index->rd_opcintype[0] == INT8OID &&
+		index->rd_opcintype[1] == TIMESTAMPTZOID &&
+		index->rd_index->indkey.values[0] == column_number(activity, "session_id") &&
+		index->rd_index->indkey.values[1] == column_number(activity, "activity_date");
+}
+
+/*
+ * May the caller read the activities of a table of one piece straight?
+ */
+static bool
+may_read_straight(const Store *store)
+{
+	Oid			activity = store->tables[TABLE_ACTIVITY];
+
+	return is_table_of(activity, store->owner, false) &&
+		pg_class_aclcheck(activity, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(activity, InvalidOid, true) != RLS_ENABLED;
+}
+
+/*
+ * Begin to find activities of a store under the active snapshot.
+ */
+Activities *
+begin_activities(const Store *store)
+{
+	Activities *activities = palloc0(sizeof(Activities));
+
+	activities->store = store;
+	activities->map = InvalidBuffer;
+	activities->context = CurrentMemoryContext;
+	if (!may_read_straight(store))
+		return activities;
+
+	activities->table = table_open(store->tables[TABLE_ACTIVITY], AccessShareLock);
+	if (activities->table->rd_rel->relam == HEAP_TABLE_AM_OID)
+		activities->index = open_index(activities->table, is_by_session_and_date);
+	if (activities->index == NULL)
+	{
+		table_close(activities->table, NoLock);
+		activities->table = NULL;
+		return activities;
+	}
+	activities->slot = table_slot_create(activities->table, NULL);
+	activities->scan = BEGIN_INDEX_SCAN(activities->table, activities->index,
+										GetActiveSnapshot(), 3);
+	activities->scan->xs_want_itup = true;
+	return activities;
+}
+
+void
+end_activities(Activities *activities)
+{
+	if (activities->table == NULL)
+		return;
+	index_endscan(activities->scan);
+	if (BufferIsValid(activities->map))
+		ReleaseBuffer(activities->map);
+	ExecDropSingleTupleTableSlot(activities->slot);
+	index_close(activities->index, NoLock);
+	table_close(activities->table, NoLock);
+}
+
+/*
+ * Go to the activities of a session from one moment to another, forward from the
+ * first of them or backward from the last.
+ */
+static void
+seek(Activities *activities, int64 session_id, TimestampTz first,
+	 TimestampTz last, ScanDirection direction)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(activities->context);
+	ScanKeyData keys[3];
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(session_id));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(first));
+	ScanKeyInit(&keys[2], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+				TimestampTzGetDatum(last));
+	index_rescan(activities->scan, keys, lengthof(keys), NULL, 0);
+	MemoryContextSwitchTo(caller_context);
+	activities->direction = direction;
+}
+
+/*
+ * Does the snapshot see the activity that the index has found in a place?
+ */
+static bool
+is_visible(Activities *activities, ItemPointer place)
+{
+	IndexScanDesc scan = activities->scan;
+	BlockNumber block = ItemPointerGetBlockNumber(place);
+
+	if (!VM_ALL_VISIBLE(activities->table, block, &activities->map))
+		return index_fetch_heap(scan, activities->slot);
+	PredicateLockPage(activities->table, block, scan->xs_snapshot);
+	return true;
+}
+
+/*
+ * Find the next of them; false at the end.
+ */
+static bool
+next_activity(Activities *activities, TimestampTz *moment)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(activities->context);
+	IndexScanDesc scan = activities->scan;
+	bool		isnull = true;
+	ItemPointer place;
+
+	while (isnull &&
+		   (place = index_getnext_tid(scan, activities->direction)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (is_visible(activities, place))
+			*moment = DatumGetTimestampTz(index_getattr(scan->xs_itup, 2,
+														scan->xs_itupdesc,
+														&isnull));
+	}
+	MemoryContextSwitchTo(caller_context);
+	return !isnull;
+}
+
+static void
+query_neighbours(const Activities *activities, const StoreQuery *query,
+				 ActivityProbe *probes, int count, int64 reach)
+{
+	int64	   *ids = palloc(count * sizeof(int64));
+	TimestampTz *moments = palloc(count * sizeof(TimestampTz));
+	TimestampTz *limits = palloc(count * sizeof(TimestampTz));
+	Datum		parameters[3];
+	Rows		rows;
+
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = probes[i].session_id;
+		moments[i] = probes[i].moment;
+		limits[i] = probes[i].moment + reach;
+	}
+	parameters[0] = int8_array(ids, count);
+	parameters[1] = timestamptz_array(moments, count);
+	parameters[2] = timestamptz_array(limits, count);
+	begin_rows(&rows, activities->store, query, parameters);
+	for (int i = 0; i < count && next_row(&rows); i++)
+	{
+		probes[i].is_found = !rows.nulls[0];
+		probes[i].found = DatumGetTimestampTz(rows.values[0]);
+	}
+	end_rows(&rows);
+}
+
+/*
+ * Find for each probe the first activity of its session at its moment or later,
+ * within MINIMUM_GAP.
+ */
+void
+find_first_activities(Activities *activities, ActivityProbe *probes, int count)
+{
+	if (count == 0)
+		return;
+	if (activities->table == NULL)
+	{
+		query_neighbours(activities, &first_activities, probes, count, MINIMUM_GAP);
+		return;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		seek(activities, probes[i].session_id, probes[i].moment,
+			 probes[i].moment + MINIMUM_GAP, ForwardScanDirection);
+		probes[i].is_found = next_activity(activities, &probes[i].found);
+	}
+}
+
+/*
+ * Find for each probe the last one at its moment or earlier, likewise.
+ */
+void
+find_last_activities(Activities *activities, ActivityProbe *probes, int count)
+{
+	if (count == 0)
+		return;
+	if (activities->table == NULL)
+	{
+		query_neighbours(activities, &last_activities, probes, count, -MINIMUM_GAP);
+		return;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		seek(activities, probes[i].session_id, probes[i].moment - MINIMUM_GAP,
+			 probes[i].moment, BackwardScanDirection);
+		probes[i].is_found = next_activity(activities, &probes[i].found);
+	}
+}
+
+/*
+ * Add an activity to a region.  Queries rely on their plans for the order.
+ */
+static void
+add_next_activity(RegionRequest *request, TimestampTz moment)
+{
+	if (moment < request->region.last)
+		elog(ERROR, "activities come out of order");
+	add_region_activity(&request->region, moment, request->range.first);
+}
+
+static void
+query_regions(const Activities *activities, RegionRequest *requests, int count)
+{
+	int64	   *ids = palloc(count * sizeof(int64));
+	TimestampTz *first = palloc(count * sizeof(TimestampTz));
+	TimestampTz *last = palloc(count * sizeof(TimestampTz));
+	Datum		parameters[3];
+	Rows		rows;
+
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = requests[i].session_id;
+		first[i] = requests[i].range.first;
+		last[i] = requests[i].range.last;
+	}
+	parameters[0] = int8_array(ids, count);
+	parameters[1] = timestamptz_array(first, count);
+	parameters[2] = timestamptz_array(last, count);
+
+	begin_rows(&rows, activities->store, &activities_around, parameters);
+	while (next_row(&rows))
+		add_next_activity(&requests[DatumGetInt64(rows.values[0]) - 1],
+						  DatumGetTimestampTz(rows.values[1]));
+	end_rows(&rows);
+	pfree(ids);
+	pfree(first);
+	pfree(last);
+	for (size_t i = 0; i < lengthof(parameters); i++)
+		pfree(DatumGetPointer(parameters[i]));
+}
+
+static void
+seek_region(Activities *activities, RegionRequest *request)
+{
+	const Range *range = &request->range;
+	TimestampTz moment;
+
+	if (range->first != DT_NOBEGIN)
+	{
+		seek(activities, request->session_id, DT_NOBEGIN, range->first - 1,
+			 BackwardScanDirection);
+		if (next_activity(activities, &moment))
+			add_next_activity(request, moment);
+	}
+	seek(activities, request->session_id, range->first, DT_NOEND,
+		 ForwardScanDirection);
+	while (next_activity(activities, &moment))
+	{
+		add_next_activity(request, moment);
+		if (moment > range->last)
+			break;
+	}
+}
+
+/*
+ * Read the regions around ranges of sessions: from the last activity before a range
+ * to the first one after it.
+ */
+void
+read_regions(Activities *activities, RegionRequest *requests, int count)
+{
+	for (int i = 0; i < count; i++)
+		begin_region(&requests[i].region);
+	if (activities->table == NULL)
+		query_regions(activities, requests, count);
+	for (int i = 0; i < count; i++)
+	{
+		if (activities->table != NULL)
+			seek_region(activities, &requests[i]);
+		end_region(&requests[i].region, requests[i].range.last);
+	}
+}
+
+/*
+ * How many activities of a session from a moment on an index of a table finds, up to a
+ * number.  Whether they are there still isn't asked, which would take longer.
+ */
+static int
+count_by_index(Relation activity, Relation index, int64 session_id,
+			   TimestampTz first, int limit)
+{
+	IndexScanDesc scan = BEGIN_INDEX_SCAN(activity, index, SnapshotAny, 2);
+	ScanKeyData keys[2];
+	int			count = 0;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(session_id));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(first));
+	index_rescan(scan, keys, 2, NULL, 0);
+	while (count < limit && index_getnext_tid(scan, ForwardScanDirection) != NULL)
+		count++;
+	index_endscan(scan);
+	return count;
+}
+
+/*
+ * Likewise of a table that may have no such index: then they are as many as can be.
+ */
+static int
+count_in_piece(Oid table, int64 session_id, TimestampTz first, int limit)
+{
+	Relation	activity = table_open(table, AccessShareLock);
+	int			count = 0;
+
+	if (RELKIND_HAS_STORAGE(activity->rd_rel->relkind))
+	{
+		Relation	index = open_index(activity, is_by_session_and_date);
+
+		count = limit;
+		if (index != NULL)
+		{
+			count = count_by_index(activity, index, session_id, first, limit);
+			index_close(index, NoLock);
+		}
+	}
+	table_close(activity, NoLock);
+	return count;
+}
+
+/*
+ * About how many activities a session has from a moment on, in all partitions, up to a
+ * number.
+ */
+int
+count_activities(const Store *store, int64 session_id, TimestampTz first, int limit)
+{
+	List	   *pieces = find_all_inheritors(store->tables[TABLE_ACTIVITY],
+											 AccessShareLock, NULL);
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, pieces)
+		if (count < limit)
+			count += count_in_piece(lfirst_oid(cell), session_id, first,
+									limit - count);
+	list_free(pieces);
+	return count;
+}

@@ -1,0 +1,557 @@
+/*-------------------------------------------------------------------------
+ *
+ * sessions.c
+ *	  The sessions that a call is about: which, in what order, from where on, and
+ *	  how many.
+ *
+ * A call goes like this.  functions.c checks the arguments, finds the store and
+ * begins a selection (here), names (names.c) and measuring (measuring.c).  It
+ * selects a page, which finds the position where that begins.  Then it pulls:
+ * while there is a next chunk of sessions, in order, it has them named and measured,
+ * and puts each out (formatting.c).  The count is asked of the same selection.
+ *
+ * All queries of a call run under the snapshot of the caller's query, so what
+ * they return fits together.
+ *
+ * To add a column of session to the result takes three places: the list
+ * SESSION_COLUMNS, the row type in the SQL script, and formatting.c.  Another
+ * statistic over the same sessions is one new file beside measuring.c, which takes
+ * the same chunks, and its function in functions.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "ekran_sessions.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+/* The parameters of all queries here, in their order. */
+enum
+{
+	PARAM_START,				/* $1 */
+	PARAM_END,					/* $2 */
+	PARAM_LOGIN,				/* $3: the position behind which to read */
+	PARAM_SESSION_ID,			/* $4 */
+	PARAM_LIMIT,				/* $5 */
+	PARAM_OFFSET,				/* $6 */
+	PARAM_USERS,				/* $7: the filters */
+	PARAM_NO_USER,				/* $8 */
+	PARAM_ALL_USERS,			/* $9 */
+	PARAM_CLIENTS,				/* $10 */
+	PARAM_NO_CLIENT,			/* $11 */
+	PARAM_ALL_CLIENTS,			/* $12 */
+	PARAM_RUNNING,				/* $13: running ones that may reach beyond $1 */
+	PARAM_ALL_RUNNING,			/* $14: aren't they known? */
+	NUM_PARAMETERS
+};
+
+#define PARAMETER_TYPES \
+	{TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, \
+	 INT4ARRAYOID, BOOLOID, BOOLOID, UUIDARRAYOID, BOOLOID, BOOLOID, \
+	 INT8ARRAYOID, BOOLOID}
+
+#define FIRST_ITEM(alias, symbol, name, type, may_be_null)	#alias "." #name
+#define NEXT_ITEM(alias, symbol, name, type, may_be_null)	", " #alias "." #name
+#define COLUMNS_OF(alias)	SESSION_COLUMNS(FIRST_ITEM, NEXT_ITEM, alias)
+
+#define COLUMN_TYPE(alias, symbol, name, type, may_be_null)	{type, may_be_null},
+
+/*
+ * Sessions selected by the window ($1, $2) come in two parts that exclude each
+ * other and that an index finds each:
+ *
+ * - those across its start, that had begun by $1 and ran on: finished ones with
+ *	 login <= $1 < logout, which is what the range [login, logout) containing $1
+ *	 says, and running ones of which an activity lies beyond $1, since the latest
+ *	 moment of such a session is its finish.
+ *
+ * - those within it, that began after $1: each has finish >= login > $1.
+ *
+ * All of the first come before all of the second in the order of logins.
+ *
+ * No more conditions than these may reach an index, or the planner, which does
+ * not know the parameters, may go through the whole history: hence OFFSET 0,
+ * which keeps the others from the few sessions across, and a position that
+ * stands for $1, which gives the scan of those within one place to begin at.
+ * LIMIT 1 stands in for EXISTS, which might be answered from a hash table of
+ * all activities.
+ */
+#define RUNS_ON(alias) \
+	"(SELECT a.activity_date FROM @store@.activity a" \
+	" WHERE a.session_id OPERATOR(pg_catalog.=) " #alias ".session_id" \
+	" AND a.activity_date OPERATOR(pg_catalog.>) $1 LIMIT 1) IS NOT NULL"
+
+#define ACROSS_START \
+	" FROM (SELECT " COLUMNS_OF(f) \
+	" FROM (SELECT " COLUMNS_OF(r) " FROM @store@.session r" \
+	"  WHERE pg_catalog.tstzrange(r.login_date, r.logout_date)" \
+	"        OPERATOR(pg_catalog.@>) $1" \
+	"  AND r.logout_date IS NOT NULL OFFSET 0) f" \
+	" UNION ALL SELECT " COLUMNS_OF(q) \
+	" FROM (SELECT " COLUMNS_OF(r) " FROM @store@.session r" \
+	"  WHERE $14 AND r.logout_date IS NULL" \
+	"  AND r.login_date OPERATOR(pg_catalog.<=) $1 OFFSET 0) q" \
+	" WHERE " RUNS_ON(q) \
+	" UNION ALL SELECT " COLUMNS_OF(q) \
+	" FROM pg_catalog.unnest($13) u (id)" \
+	" CROSS JOIN LATERAL (SELECT " COLUMNS_OF(r) " FROM @store@.session r" \
+	"  WHERE r.session_id OPERATOR(pg_catalog.=) u.id" \
+	"  AND r.logout_date IS NULL" \
+	"  AND r.login_date OPERATOR(pg_catalog.<=) $1 OFFSET 0) q" \
+	" WHERE " RUNS_ON(q) ") s" \
+	" WHERE s.login_date OPERATOR(pg_catalog.<) $2"
+
+#define BEYOND_POSITION(alias) \
+	"(" #alias ".login_date, " #alias ".session_id) OPERATOR(pg_catalog.>) ($3, $4)"
+
+#define IN_ORDER(alias) \
+	" ORDER BY " #alias ".login_date, " #alias ".session_id"
+
+/*
+ * With a filter, the sessions are found by the index of users or that of clients, one
+ * user after the other, so that nobody else's are read; unless they are many.  Then
+ * the others are read too, and the planner is told which users they are.  What the
+ * way doesn't settle is checked.
+ */
+#define FEW_IDS	16
+
+typedef enum Way
+{
+	BY_LOGIN,					/* there is no filter */
+	BY_USER,
+	BY_CLIENT,
+	BY_LOGIN_CHECKED,			/* of many users or clients */
+	NUM_WAYS
+} Way;
+
+#define CHECK_USERS(alias) \
+	" AND ($9 OR " #alias ".user_id OPERATOR(pg_catalog.=) ANY ($7)" \
+	"  OR ($8 AND " #alias ".user_id IS NULL))"
+
+#define CHECK_CLIENTS(alias) \
+	" AND ($12 OR " #alias ".client_guid OPERATOR(pg_catalog.=) ANY ($10)" \
+	"  OR ($11 AND " #alias ".client_guid IS NULL))"
+
+/* Sessions r of users, or clients, that some condition holds for. */
+#define BY_IDS(ids, or_null, column, condition, rest) \
+	" FROM (SELECT " COLUMNS_OF(t) " FROM pg_catalog.unnest(" ids ") u (id)" \
+	" CROSS JOIN LATERAL (SELECT " COLUMNS_OF(r) " FROM @store@.session r" \
+	"  WHERE r." column " OPERATOR(pg_catalog.=) u.id" condition rest ") t" \
+	" UNION ALL SELECT " COLUMNS_OF(t) \
+	" FROM (SELECT " COLUMNS_OF(r) " FROM @store@.session r" \
+	"  WHERE " or_null " AND r." column " IS NULL" condition rest ") t) s"
+
+#define IS_ACROSS_START \
+	" AND r.login_date OPERATOR(pg_catalog.<=) $1" \
+	" AND r.login_date OPERATOR(pg_catalog.<) $2" \
+	" AND (r.logout_date OPERATOR(pg_catalog.>) $1" \
+	"  OR (r.logout_date IS NULL AND " RUNS_ON(r) "))"
+
+#define IS_WITHIN(alias) \
+	#alias ".login_date OPERATOR(pg_catalog.<) $2" \
+	" AND " BEYOND_POSITION(alias)
+
+#define OF_SESSION	" FROM @store@.session s WHERE "
+
+#define OF_USERS(condition, rest) \
+	BY_IDS("$7", "$8", "user_id", condition CHECK_CLIENTS(r), rest)
+
+#define OF_CLIENTS(condition, rest) \
+	BY_IDS("$10", "$11", "client_guid", condition CHECK_USERS(r), rest)
+
+/* Of each user, as many as are wanted of all. */
+#define AS_MANY	IN_ORDER(r) " LIMIT $5 OPERATOR(pg_catalog.+) $6"
+
+#define PAGE_OF(source, options) { \
+	.sql = "SELECT " COLUMNS_OF(s) source IN_ORDER(s) " LIMIT $5 OFFSET $6", \
+	.parameters = PARAMETER_TYPES, \
+	.columns = {SESSION_COLUMNS(COLUMN_TYPE, COLUMN_TYPE,)}, \
+	.plan_options = options, \
+	.batch = CHUNK_SIZE}
+
+#define COUNT_OF(source, options) { \
+	.sql = "SELECT pg_catalog.count(*)" source, \
+	.parameters = PARAMETER_TYPES, \
+	.columns = {{INT8OID}}, \
+	.plan_options = options}
+
+static const StoreQuery page_across[NUM_WAYS] = {
+	[BY_LOGIN] = PAGE_OF(ACROSS_START " AND " BEYOND_POSITION(s), PLAN_ONCE),
+	[BY_USER] = PAGE_OF(OF_USERS(IS_ACROSS_START " AND " BEYOND_POSITION(r), AS_MANY),
+						PLAN_ONCE),
+	[BY_CLIENT] = PAGE_OF(OF_CLIENTS(IS_ACROSS_START " AND " BEYOND_POSITION(r), AS_MANY),
+						  PLAN_ONCE),
+	[BY_LOGIN_CHECKED] = PAGE_OF(ACROSS_START " AND " BEYOND_POSITION(s)
+								 CHECK_USERS(s) CHECK_CLIENTS(s), PLAN_EACH_TIME),
+};
+
+static const StoreQuery page_within[NUM_WAYS] = {
+	[BY_LOGIN] = PAGE_OF(OF_SESSION IS_WITHIN(s), PLAN_ONCE),
+	[BY_USER] = PAGE_OF(OF_USERS(" AND " IS_WITHIN(r), AS_MANY), PLAN_ONCE),
+	[BY_CLIENT] = PAGE_OF(OF_CLIENTS(" AND " IS_WITHIN(r), AS_MANY), PLAN_ONCE),
+	[BY_LOGIN_CHECKED] = PAGE_OF(OF_SESSION IS_WITHIN(s)
+								 CHECK_USERS(s) CHECK_CLIENTS(s), PLAN_EACH_TIME),
+};
+
+static const StoreQuery count_across[NUM_WAYS] = {
+	[BY_LOGIN] = COUNT_OF(ACROSS_START, PLAN_ONCE),
+	[BY_USER] = COUNT_OF(OF_USERS(IS_ACROSS_START, ""), PLAN_ONCE),
+	[BY_CLIENT] = COUNT_OF(OF_CLIENTS(IS_ACROSS_START, ""), PLAN_ONCE),
+	[BY_LOGIN_CHECKED] = COUNT_OF(ACROSS_START CHECK_USERS(s) CHECK_CLIENTS(s),
+								  PLAN_EACH_TIME),
+};
+
+static const StoreQuery count_within[NUM_WAYS] = {
+	[BY_LOGIN] = COUNT_OF(OF_SESSION IS_WITHIN(s), CURSOR_OPT_PARALLEL_OK),
+	[BY_USER] = COUNT_OF(OF_USERS(" AND " IS_WITHIN(r), ""), PLAN_ONCE),
+	[BY_CLIENT] = COUNT_OF(OF_CLIENTS(" AND " IS_WITHIN(r), ""), PLAN_ONCE),
+	[BY_LOGIN_CHECKED] = COUNT_OF(OF_SESSION IS_WITHIN(s)
+								  CHECK_USERS(s) CHECK_CLIENTS(s),
+								  PLAN_EACH_TIME | CURSOR_OPT_PARALLEL_OK),
+};
+
+/* of the index alone, so that an offset is no more than a walk along it */
+static const StoreQuery position_within = {
+	.sql = "SELECT s.login_date, s.session_id" OF_SESSION IS_WITHIN(s) IN_ORDER(s)
+	" LIMIT 1 OFFSET $6",
+	.parameters = PARAMETER_TYPES,
+	.columns = {{TIMESTAMPTZOID}, {INT8OID}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery login_of_session = {
+	.sql = "SELECT s.login_date FROM @store@.session s"
+	" WHERE s.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
+	.parameters = {INT8OID},
+	.columns = {{TIMESTAMPTZOID}},
+	.plan_options = PLAN_ONCE
+};
+
+/* A place in the order of sessions. */
+typedef struct Position
+{
+	TimestampTz login;
+	int64		session_id;
+} Position;
+
+static const Position before_all = {DT_NOBEGIN, PG_INT64_MIN};
+
+typedef enum Part
+{
+	PART_ACROSS,				/* the window's start */
+	PART_WITHIN,
+	PART_NONE
+} Part;
+
+struct Selection
+{
+	const Store *store;
+	const Window *window;
+	Way			way;
+	Datum		parameters[NUM_PARAMETERS];
+	Part		part;			/* that is being read, or to be read next */
+	bool		is_open;		/* is it being read? */
+	Position	position;		/* what is wanted lies beyond this, */
+	int64		offset;			/* and beyond so many more sessions */
+	int64		wanted;			/* sessions, still */
+	int64		across;			/* how many there are; -1: not counted yet */
+	Rows		rows;
+	Chunk		chunk;
+};
+
+static Way
+choose_way(const Filters *filters)
+{
+	const Filter *users = &filters->users;
+	const Filter *clients = &filters->clients;
+
+	if (users->is_given && users->count <= FEW_IDS)
+		return BY_USER;
+	if (clients->is_given && clients->count <= FEW_IDS)
+		return BY_CLIENT;
+	if (users->is_given || clients->is_given)
+		return BY_LOGIN_CHECKED;
+	return BY_LOGIN;
+}
+
+/*
+ * Begin to select the sessions of a window and of users and clients, under the active
+ * snapshot and in the current memory context.
+ *
+ * Rule: rules.md, Selected, Filters.
+ */
+Selection *
+begin_selection(const Store *store, const Window *window, const Filters *filters)
+{
+	Selection  *selection = palloc0(sizeof(Selection));
+	Datum	   *parameters = selection->parameters;
+
+	selection->store = store;
+	selection->window = window;
+	selection->way = choose_way(filters);
+	selection->part = PART_NONE;
+	selection->across = -1;
+	selection->chunk.context = AllocSetContextCreate(CurrentMemoryContext,
+													 "ekran_sessions chunk",
+													 ALLOCSET_DEFAULT_SIZES);
+
+	parameters[PARAM_START] = TimestampTzGetDatum(window->start);
+	parameters[PARAM_END] = TimestampTzGetDatum(window->end);
+	parameters[PARAM_USERS] = filters->users.ids;
+	parameters[PARAM_NO_USER] = BoolGetDatum(filters->users.has_null);
+	parameters[PARAM_ALL_USERS] = BoolGetDatum(!filters->users.is_given);
+	parameters[PARAM_CLIENTS] = filters->clients.ids;
+	parameters[PARAM_NO_CLIENT] = BoolGetDatum(filters->clients.has_null);
+	parameters[PARAM_ALL_CLIENTS] = BoolGetDatum(!filters->clients.is_given);
+	parameters[PARAM_RUNNING] = int8_array(NULL, 0);
+	parameters[PARAM_ALL_RUNNING] = BoolGetDatum(true);
+	return selection;
+}
+
+/*
+ * Find where a keyset page begins.
+ *
+ * Errors: 22023 if no such session is visible to the caller.
+ */
+static Position
+keyset_position(const Store *store, int64 session_id)
+{
+	Position	position;
+	Datum		parameters[] = {Int64GetDatum(session_id)};
+	Datum		login;
+
+	if (!read_row(store, &login_of_session, parameters, &login))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
+						session_id, NameStr(store->name)),
+				 errdetail("The after_session_id given is " INT64_FORMAT ".",
+						   session_id),
+				 errhint("Give the session_id of the last row of the page before, or null for the first page.")));
+
+	position.login = DatumGetTimestampTz(login);
+	position.session_id = session_id;
+	return position;
+}
+
+/*
+ * Select a page.  What next_chunk() returns are its sessions.
+ *
+ * Errors: 22023 for an unknown session to follow.
+ * Rule: rules.md, Order, Page.
+ */
+void
+select_page(Selection *selection, const PageRequest *page)
+{
+	const Store *store = selection->store;
+
+	selection->position = page->is_keyset ?
+		keyset_position(store, page->after_session_id) : before_all;
+	selection->wanted = page->size;
+	selection->offset = 0;
+	/* No table holds so many sessions as to reach such a page. */
+	if (!page->is_keyset &&
+		(pg_mul_s64_overflow(page->index, page->size, &selection->offset) ||
+		 selection->offset > PG_INT64_MAX - MAX_PAGE_SIZE))
+		selection->wanted = 0;
+
+	selection->part = selection->wanted == 0 ? PART_NONE :
+		selection->position.login <= selection->window->start ? PART_ACROSS : PART_WITHIN;
+}
+
+static int64
+count_sessions_across(Selection *selection)
+{
+	if (selection->across < 0)
+	{
+		Datum		count = Int64GetDatum(0);
+
+		/* No session is across the beginning of time. */
+		if (selection->window->start != DT_NOBEGIN)
+			(void) read_row(selection->store, &count_across[selection->way],
+							selection->parameters, &count);
+		selection->across = DatumGetInt64(count);
+	}
+	return selection->across;
+}
+
+/*
+ * The place that everything within a window lies beyond: later than start, so also
+ * beyond every session at it.
+ */
+static Position
+beginning_of(const Window *window)
+{
+	Position	position = {window->start, PG_INT64_MAX};
+
+	return window->start == DT_NOBEGIN ? before_all : position;
+}
+
+static void
+set_position(Selection *selection, Position position)
+{
+	selection->parameters[PARAM_LOGIN] = TimestampTzGetDatum(position.login);
+	selection->parameters[PARAM_SESSION_ID] = Int64GetDatum(position.session_id);
+}
+
+static int64
+count_sessions_within(Selection *selection)
+{
+	Datum		count = Int64GetDatum(0);
+
+	set_position(selection, beginning_of(selection->window));
+	(void) read_row(selection->store, &count_within[selection->way],
+					selection->parameters, &count);
+	return DatumGetInt64(count);
+}
+
+/*
+ * Go beyond so many sessions within the window; false if there are not so many.
+ */
+static bool
+skip_within(Selection *selection)
+{
+	Datum		values[2];
+
+	if (selection->offset == 0 || selection->way != BY_LOGIN)
+		return true;
+	set_position(selection, selection->position);
+	selection->parameters[PARAM_OFFSET] = Int64GetDatum(selection->offset - 1);
+	if (!read_row(selection->store, &position_within, selection->parameters, values))
+		return false;
+	selection->position.login = DatumGetTimestampTz(values[0]);
+	selection->position.session_id = DatumGetInt64(values[1]);
+	selection->offset = 0;
+	return true;
+}
+
+static void
+open_part(Selection *selection, const StoreQuery *query)
+{
+	Datum	   *parameters = selection->parameters;
+
+	set_position(selection, selection->position);
+	parameters[PARAM_LIMIT] = Int64GetDatum(selection->wanted);
+	parameters[PARAM_OFFSET] = Int64GetDatum(selection->offset);
+	begin_rows(&selection->rows, selection->store, query, parameters);
+	selection->is_open = true;
+}
+
+/*
+ * Begin with the sessions across the window's start, if there can be any.
+ */
+static void
+open_across(Selection *selection)
+{
+	if (selection->window->start != DT_NOBEGIN)
+		open_part(selection, &page_across[selection->way]);
+}
+
+/*
+ * Go on with those within the window.
+ */
+static void
+open_within(Selection *selection)
+{
+	if (selection->position.login <= selection->window->start)
+		selection->position = beginning_of(selection->window);
+	if (skip_within(selection))
+		open_part(selection, &page_within[selection->way]);
+	else
+		selection->part = PART_NONE;
+}
+
+static void
+take_session(Session *session, const Rows *rows)
+{
+	memset(session, 0, sizeof(*session));
+	memcpy(session->stored, rows->values, sizeof(session->stored));
+	memcpy(session->is_null, rows->nulls, sizeof(session->is_null));
+	session->session_id = DatumGetInt64(session->stored[SESSION_SESSION_ID]);
+	session->span.login = DatumGetTimestampTz(session->stored[SESSION_LOGIN]);
+	session->span.is_finished = !session->is_null[SESSION_LOGOUT];
+	if (session->span.is_finished)
+		session->span.finish = DatumGetTimestampTz(session->stored[SESSION_LOGOUT]);
+}
+
+/*
+ * Take the next sessions of the part that is open; false if there are none.
+ */
+static bool
+fill_chunk(Selection *selection)
+{
+	Chunk	   *chunk = &selection->chunk;
+
+	chunk->count = 0;
+	while (chunk->count < CHUNK_SIZE && next_row(&selection->rows))
+		take_session(&chunk->sessions[chunk->count++], &selection->rows);
+	if (chunk->count == 0)
+		return false;
+
+	/* The part has some, so it is where the page begins. */
+	selection->offset = 0;
+	selection->wanted -= chunk->count;
+	return true;
+}
+
+/*
+ * Read the next sessions of the page, in order; NULL at the end.
+ *
+ * They are valid until the next call.
+ */
+Chunk *
+next_chunk(Selection *selection)
+{
+	MemoryContextReset(selection->chunk.context);
+	while (selection->part != PART_NONE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!selection->is_open)
+		{
+			if (selection->part == PART_ACROSS)
+				open_across(selection);
+			else
+				open_within(selection);
+		}
+		if (selection->is_open)
+		{
+			if (fill_chunk(selection))
+				return &selection->chunk;
+			end_rows(&selection->rows);
+			selection->is_open = false;
+		}
+
+		if (selection->part == PART_ACROSS && selection->wanted > 0)
+		{
+			if (selection->offset > 0)
+				selection->offset -= count_sessions_across(selection);
+			selection->part = PART_WITHIN;
+		}
+		else
+			selection->part = PART_NONE;
+	}
+	return NULL;
+}
+
+/*
+ * Count the sessions selected, on all pages.
+ *
+ * Errors: 22003 if there are more than an int holds.
+ * Rule: rules.md, Total count; its type is the vendor's.
+ */
+int32
+count_selected(Selection *selection)
+{
+	int64		count = count_sessions_across(selection) +
+		count_sessions_within(selection);
+
+	if (count > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("total count " INT64_FORMAT " is out of range for type integer",
+						count)));
+	return (int32) count;
+}
