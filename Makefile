@@ -2,8 +2,11 @@ MODULE_big = ekran_sessions
 OBJS = \
 	src/activities.o \
 	src/arguments.o \
+	src/chance.o \
 	src/checking.o \
+	src/counting.o \
 	src/create_store.o \
+	src/day_counts.o \
 	src/derived.o \
 	src/derived_table.o \
 	src/estimates.o \
@@ -17,6 +20,7 @@ OBJS = \
 	src/measuring.o \
 	src/module.o \
 	src/names.o \
+	src/reach.o \
 	src/rebuilding.o \
 	src/references.o \
 	src/retention.o \
@@ -26,7 +30,9 @@ OBJS = \
 	src/status.o \
 	src/store.o \
 	src/transition.o \
+	src/trigger_sets.o \
 	src/triggers.o \
+	src/trust.o \
 	src/window.o
 
 EXTENSION = ekran_sessions

@@ -161,7 +161,7 @@ COMMENT ON FUNCTION ekran_refresh() IS
 'Folds what is pending into the idle-gap index, and returns the number of sessions folded: what is returned by others stays the same, and gets faster. Skips what others are folding; folds nothing, with a warning, outside of READ COMMITTED, while a statement on activities is in progress, and in a store that is raw. Errors: 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one.';
 
 CREATE FUNCTION ekran_status(OUT store name, OUT state text, OUT reason text,
-	OUT answered_by text, OUT indexed_sessions bigint, OUT pending_rows bigint,
+	OUT answered_by text, OUT counted_by text, OUT indexed_sessions bigint, OUT pending_rows bigint,
 	OUT pending_sessions bigint, OUT derived_bytes bigint, OUT activity_bytes bigint)
 RETURNS record
 AS 'MODULE_PATHNAME'

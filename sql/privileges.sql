@@ -206,7 +206,8 @@ SELECT session_id FROM ekran_sessions_after(after_session_id => 1);
 SELECT ekran_create_store('surrounded');
 INSERT INTO surrounded.session (session_id, login_date) VALUES (1, '2024-01-01');
 DELETE FROM surrounded.session;
-\d surrounded.session
+SELECT indexdef FROM pg_indexes WHERE schemaname = 'surrounded' AND tablename = 'session' ORDER BY 1;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'surrounded.session'::regclass AND contype NOT IN ('n', 't') ORDER BY 1;
 SELECT count(*) FROM hostile.executed;
 RESET search_path;
 RESET ROLE;

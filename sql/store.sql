@@ -16,9 +16,10 @@ $$;
 SELECT ekran_create_store();
 \d ekran.client
 \d ekran.app_user
-\d ekran.session
+SELECT * FROM testing.described('ekran.session');
 SELECT * FROM testing.described('ekran.activity');
 SELECT * FROM testing.described('ekran.session_idle');
+SELECT * FROM testing.described('ekran.session_count');
 SELECT * FROM testing.described('ekran.pending');
 -- Every object has a comment.
 SELECT c.relname, c.relkind, obj_description(c.oid, 'pg_class') IS NOT NULL AS has_comment,
@@ -69,7 +70,7 @@ DROP TABLE ekran.client;
 COMMENT ON COLUMN ekran.session.login_date IS NULL;
 SELECT ekran_create_store('ekran');
 SELECT * FROM testing.described('ekran.activity');
-\d ekran.session
+SELECT * FROM testing.described('ekran.session');
 SELECT count(*) FROM ekran.client;
 SELECT count(*) FROM ekran.activity;
 SELECT col_description('ekran.session'::regclass, 4), obj_description('ekran.activity_pkey'::regclass, 'pg_class') IS NULL AS as_constraint;

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * checking.c
- *	  Checking the idle-gap index against the raw activities that it is made
- *	  from.  Writes nothing.
+ *	  Checking the derived tables against the activities and sessions that they
+ *	  are made from.  Writes nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
@@ -23,13 +24,27 @@ PG_FUNCTION_INFO_V1(ekran_check);
 /* Those that are there, and those that the index has a row for. */
 static const StoreQuery sessions_to_check = {
 	.sql = "SELECT COALESCE(s.session_id, i.session_id), i.gap_start, i.gap_end,"
-	" i.session_id IS NOT NULL"
+	" i.session_id IS NOT NULL,"
+	" CASE WHEN s.logout_date IS NULL THEN s.login_date END,"
+	" pg_catalog.lower(i.reach), pg_catalog.upper(i.reach)"
 	" FROM @store@.session s FULL JOIN @store@.session_idle i"
 	"   ON i.session_id OPERATOR(pg_catalog.=) s.session_id"
 	" WHERE COALESCE(s.session_id, i.session_id) IS NOT NULL",
-	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID}},
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID},
+		{TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 100
+};
+
+/* Columns of sessions_to_check. */
+enum
+{
+	CHECK_SESSION_ID,
+	CHECK_START,
+	CHECK_END,
+	CHECK_HAS_ROW,
+	CHECK_RUNNING_SINCE,		/* null: it has finished, or is not there */
+	CHECK_REACH					/* its bounds */
 };
 
 static const StoreQuery orphans = {
@@ -56,9 +71,25 @@ report_difference(ReturnSetInfo *result, Datum session_id, bool is_null,
 typedef struct Check
 {
 	const Store *store;
+	bool		has_reach;		/* is it in use? */
 	DerivedScan pending;
 	Activities *activities;
 } Check;
+
+/*
+ * Does the row of a session for which nothing is pending hold its reach?
+ */
+static bool
+has_its_reach(const Rows *session, const Gaps *gaps)
+{
+	Reach		stored = read_reach(session->values + CHECK_REACH,
+									session->nulls + CHECK_REACH);
+	Reach		reach = reach_of(!session->nulls[CHECK_RUNNING_SINCE],
+								 DatumGetTimestampTz(session->values[CHECK_RUNNING_SINCE]),
+								 gaps);
+
+	return equal_reaches(&stored, &reach);
+}
 
 /*
  * Compare what the index says of a session with its raw activities; what
@@ -67,26 +98,32 @@ typedef struct Check
 static const char *
 find_difference(Check *check, const Rows *session)
 {
-	int64		session_id = DatumGetInt64(session->values[0]);
-	bool		has_row = DatumGetBool(session->values[3]);
+	int64		session_id = DatumGetInt64(session->values[CHECK_SESSION_ID]);
+	bool		has_row = DatumGetBool(session->values[CHECK_HAS_ROW]);
+	bool		is_pending;
 	Ranges		pending;
 	Gaps		stored;
 	Gaps		raw;
 
+	seek_session(&check->pending, session_id);
+	is_pending = next_derived_row(&check->pending);
 	if (!read_pending(&check->pending, session_id, &pending))
 		return "row in pending does not hold a range";
 	if (!has_row)
 		stored = no_activity_gaps();
-	else if (!read_gaps(session->values + 1, session->nulls + 1, &stored))
+	else if (!read_gaps(session->values + CHECK_START,
+						session->nulls + CHECK_START, &stored))
 		return "row in session_idle does not hold gaps";
 
 	if (!exact_gaps(check->activities, session_id, &stored, &pending))
 		return "row in session_idle does not fit what is pending";
 	raw = raw_gaps(check->store, session_id);
-	if (equal_gaps(&stored, &raw))
-		return NULL;
-	return psprintf("session_idle has %d gaps, activities have %d, and they differ",
-					stored.count, raw.count);
+	if (!equal_gaps(&stored, &raw))
+		return psprintf("session_idle has %d gaps, activities have %d, and they differ",
+						stored.count, raw.count);
+	if (check->has_reach && has_row && !is_pending && !has_its_reach(session, &raw))
+		return "row in session_idle has another reach than the session";
+	return NULL;
 }
 
 static void
@@ -95,7 +132,7 @@ check_sessions(const Store *store, ReturnSetInfo *result)
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext session_context;
 	Relation	pending = table_open(store->tables[TABLE_PENDING], AccessShareLock);
-	Check		check = {.store = store};
+	Check		check = {.store = store,.has_reach = has_session_key(store)};
 	Rows		sessions;
 
 	if (!begin_derived_scan(&check.pending, pending, GetActiveSnapshot(), true))
@@ -141,39 +178,72 @@ check_orphans(const Store *store, ReturnSetInfo *result)
 	end_rows(&rows);
 }
 
+static void
+report_day(ReturnSetInfo *result, DateADT day, int64 stored, int64 counted)
+{
+	char	   *date = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day)));
+	char	   *difference = psprintf("session_count has " INT64_FORMAT " sessions of %s, session has " INT64_FORMAT,
+									  stored, date, counted);
+
+	report_difference(result, (Datum) 0, true, difference);
+	pfree(difference);
+	pfree(date);
+}
+
 /*
- * Is there an index to be checked, that answers?  A store that is raw is read from
- * its activities.
+ * Compare the counts of days with the sessions.
+ */
+static void
+check_counts(const Store *store, const DayCounts *stored, ReturnSetInfo *result)
+{
+	DayCounts	counted;
+	Size		i = 0;
+	Size		j = 0;
+
+	count_logins(store, &counted);
+	while (i < stored->count || j < counted.count)
+	{
+		const DayCount *left = i < stored->count ? &stored->days[i] : NULL;
+		const DayCount *right = j < counted.count ? &counted.days[j] : NULL;
+		bool		has_left = left != NULL && (right == NULL || left->day <= right->day);
+		bool		has_right = right != NULL && (left == NULL || right->day <= left->day);
+
+		if (!has_left || !has_right || left->sessions != right->sessions)
+			report_day(result, has_left ? left->day : right->day,
+					   has_left ? left->sessions : 0,
+					   has_right ? right->sessions : 0);
+		i += has_left;
+		j += has_right;
+	}
+}
+
+/*
+ * Is there something to be checked, that answers?  What is raw isn't used.
  *
- * Errors: 55000 if the store is broken, or can't be judged in this place.
+ * Errors: 55000 if the store is broken.
  */
 static bool
-is_index_to_check(const Store *store)
+is_in_use(const Store *store, const Verdict *verdict, const char *what)
 {
-	DerivedStatus status = derived_status(store, GetActiveSnapshot(), true);
-
-	if (status.state == DERIVED_BROKEN)
-		refuse_broken(store, status.reason);
-	if (is_statement_in_progress())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot check while a statement on activities is in progress"),
-				 errhint("Call ekran_check() as a statement of its own.")));
-	if (status.state == DERIVED_RAW)
+	if (verdict->state == DERIVED_BROKEN)
+		refuse_broken(store, verdict->reason);
+	if (verdict->state == DERIVED_RAW)
 		ereport(NOTICE,
-				(errmsg("the idle-gap index of store \"%s\" is not in use: %s",
-						NameStr(store->name), status.reason),
+				(errmsg("%s of store \"%s\" is not in use: %s", what,
+						NameStr(store->name), verdict->reason),
 				 errhint("CALL ekran_maintain() makes it anew.")));
-	return status.state == DERIVED_OK;
+	return verdict->state == DERIVED_OK;
 }
 
 /*
  * ekran_check() returns table (session_id bigint, difference text)
  *
- * Recompute the index from the raw activities; a row for each session where
- * what is returned by the index would differ, and for each that has activities but
- * is not there.  Reads every activity.  Errors: those of begin_maintenance(); 55000
- * if the store is broken, or while a statement on activities is in progress.
+ * Recompute the derived tables from the raw ones; a row for each session where
+ * what is returned by the index would differ, for each that has activities but
+ * is not there, and, with a null session_id, for each day whose sessions are not as
+ * many as counted.  Reads every activity and session.  Errors: those of
+ * begin_maintenance(); 55000 if the store is broken, or while a statement on sessions or
+ * activities is in progress.
  */
 Datum
 ekran_check(PG_FUNCTION_ARGS)
@@ -181,14 +251,27 @@ ekran_check(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Store		store;
 	CallerRights caller;
+	DerivedStatus status;
+	DayCounts	counts;
 
 	InitMaterializedSRF(fcinfo, 0);
 	caller = begin_maintenance(&store);
 	SPI_connect();
 	/* The caller's may be from before a fold of this transaction's. */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (is_index_to_check(&store))
+	if (is_statement_in_progress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot check while a statement on sessions or activities is in progress"),
+				 errhint("Call ekran_check() as a statement of its own.")));
+	status = derived_status(&store, GetActiveSnapshot(), true);
+	if (status.counts.state == DERIVED_OK)
+		status.counts = load_day_counts(&store, GetActiveSnapshot(),
+										status.generation, &counts);
+	if (is_in_use(&store, &status.gaps, "the idle-gap index"))
 		check_sessions(&store, result);
+	if (is_in_use(&store, &status.counts, "session_count"))
+		check_counts(&store, &counts, result);
 	check_orphans(&store, result);
 	PopActiveSnapshot();
 	SPI_finish();

@@ -29,6 +29,13 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* From 16 on, a range can be made with errors put aside. */
+#if PG_VERSION_NUM >= 160000
+#define MAKE_RANGE(type, lower, upper) make_range(type, lower, upper, false, NULL)
+#else
+#define MAKE_RANGE(type, lower, upper) make_range(type, lower, upper, false)
+#endif
+
 /* From 16 on, an update may concern indexes that only summarize. */
 #if PG_VERSION_NUM >= 160000
 #define UPDATE_CONCERNS(updated, info) \

@@ -64,6 +64,7 @@ typedef struct TableDefinition
 	const char *comment;
 	ColumnDefinition columns[MAX_COLUMNS];
 	bool		is_derived;		/* for us alone to write to */
+	StoreTable	which;
 } TableDefinition;
 
 /*
@@ -80,16 +81,6 @@ typedef struct PartDefinition
 	const char *condition;		/* of a partial index; NULL: none */
 } PartDefinition;
 
-typedef struct TriggerDefinition
-{
-	const char *name;
-	int16		type;			/* as in pg_trigger.tgtype */
-	const char *event;
-	bool		has_old_rows;	/* a transition table? */
-	bool		has_new_rows;
-	const char *comment;
-} TriggerDefinition;
-
 static const TableDefinition store_tables[] = {
 	{
 		"client", "Monitored computers, a row each.",
@@ -97,7 +88,7 @@ static const TableDefinition store_tables[] = {
 			{"client_guid", UUIDOID, true, "The computer's id."},
 			{"client_name", TEXTOID, false, "The computer's name; null if unknown."},
 		},
-		false
+		false, TABLE_CLIENT
 	},
 	{
 		"app_user", "Monitored users, a row each.",
@@ -105,7 +96,7 @@ static const TableDefinition store_tables[] = {
 			{"user_id", INT4OID, true, "The user's id."},
 			{"user_name", TEXTOID, false, "The user's name; null if unknown."},
 		},
-		false
+		false, TABLE_APP_USER
 	},
 	{
 		"session", "Sessions of users on monitored computers, a row each.",
@@ -116,7 +107,7 @@ static const TableDefinition store_tables[] = {
 			{"login_date", TIMESTAMPTZOID, true, "When the session began; finite."},
 			{"logout_date", TIMESTAMPTZOID, false, "When it ended; finite, not before login_date. Null while the session runs."},
 		},
-		false
+		false, TABLE_SESSION
 	},
 	{
 		"activity", "What happened in the sessions, a row each. Rows before the login or after the logout are kept but not counted.",
@@ -128,27 +119,37 @@ static const TableDefinition store_tables[] = {
 			{"url", TEXTOID, false, "The URL visited, if any."},
 			{"title", TEXTOID, false, "The title of the active window, if any."},
 		},
-		false
+		false, TABLE_ACTIVITY
 	},
 	{
-		"session_idle", "The idle-gap index: for each session with activity, the stretches of more than a minute without. Derived from activity; written by folds alone.",
+		"session_idle", "The idle-gap index: for each session with activity, the stretches of more than a minute without. Derived from activity and session; written by folds alone.",
 		{
 			{"session_id", INT8OID, false, "The session; null in the one row that holds the generation."},
 			{"gap_start", TIMESTAMPTZARRAYOID, true, "The activities that the gaps begin at, ascending; the first is -infinity."},
 			{"gap_end", TIMESTAMPTZARRAYOID, true, "The activities that they end at; the last is infinity."},
-			{"generation", TEXTOID, false, "The generation of the index, in one row: as long as it equals the argument of activity's triggers, the index is trusted."},
+			{"reach", TSTZRANGEOID, false, "Of a running session, from its login to the end of the hour of its latest activity; else null."},
+			{"generation", TEXTOID, false, "The generation of the derived tables, in one row: as long as it equals the argument of the triggers, the index is trusted."},
 		},
-		true
+		true, TABLE_SESSION_IDLE
 	},
 	{
 		"pending", "Where session_idle may not be up to date: read from activity until ekran_refresh() folds it in. Writers only append.",
 		{
 			{"session_id", INT8OID, false, "The session; null in the one row that holds the generation."},
 			{"first_moment", TIMESTAMPTZOID, true, "The first moment that may have changed."},
-			{"last_moment", TIMESTAMPTZOID, true, "The last one."},
+			{"last_moment", TIMESTAMPTZOID, true, "The last one; -infinity: the session itself has changed."},
 			{"generation", TEXTOID, false, "As in session_idle. A second such row says that activity was truncated."},
 		},
-		true
+		true, TABLE_PENDING
+	},
+	{
+		"session_count", "How many sessions began on each day of UTC: a log, whose rows of a day add up. Derived from session; writers only append.",
+		{
+			{"day", DATEOID, false, "The day of login_date in UTC; null in the one row that holds the generation."},
+			{"sessions", INT8OID, true, "So many sessions more, or fewer if negative."},
+			{"generation", TEXTOID, false, "As in session_idle. A second such row says that session was truncated."},
+		},
+		true, TABLE_SESSION_COUNT
 	},
 };
 
@@ -203,19 +204,10 @@ static const PartDefinition store_indexes[] = {
 	{"pending", "pending_session_id_first_moment_idx",
 		"USING btree (session_id, first_moment)",
 	"Finds what is pending for a session.", NULL},
-};
-
-/* Those of activity are in derived.c, for the index stands and falls with them. */
-static const TriggerDefinition session_triggers[] = {
-	{"ekran_update", TRIGGER_TYPE_UPDATE, "AFTER UPDATE",
-		true, true,
-	"Refuses a new session_id where activities refer to the old one (23503)."},
-	{"ekran_delete", TRIGGER_TYPE_DELETE, "AFTER DELETE",
-		true, false,
-	"Deletes the activities of deleted sessions."},
-	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE, "AFTER TRUNCATE",
-		false, false,
-	"Refuses to truncate sessions whose activities stay (0A000)."},
+	{"session_idle", "session_idle_reach_idx",
+		"USING gist (reach)",
+	"Finds the running sessions that reach beyond a moment.",
+	"(reach IS NOT NULL)"},
 };
 
 /* The store in hand; every name is quoted. */
@@ -228,7 +220,7 @@ typedef struct StoreBuild
 	Oid			extension_schema;
 	bool		is_survey;		/* only look what is missing? */
 	LOCKMODE	lock;			/* that what is missing takes */
-	bool		is_index_stale; /* was a part of its upkeep missing? */
+	bool		is_stale;		/* was a part of its upkeep missing? */
 } StoreBuild;
 
 static const StoreQuery highest_activity_id = {
@@ -488,7 +480,7 @@ ensure_derived_settings(StoreBuild *build, const TableDefinition *table,
 		must_add(build, AccessExclusiveLock))
 	{
 		run("ALTER TABLE %s SET LOGGED", identity);
-		build->is_index_stale = true;
+		build->is_stale = true;
 	}
 }
 
@@ -499,8 +491,7 @@ static void
 check_derived_table(const StoreBuild *build, const TableDefinition *table,
 					Oid relation)
 {
-	StoreTable	which = strcmp(table->name, "pending") == 0 ?
-		TABLE_PENDING : TABLE_SESSION_IDLE;
+	StoreTable	which = table->which;
 	Relation	derived = table_open(relation, AccessShareLock);
 	Store		store = {.schema = build->schema,.owner = build->owner};
 	const char *fault = derived_table_misfit(derived, &store, which);
@@ -584,7 +575,7 @@ ensure_table(StoreBuild *build, const TableDefinition *table)
 		check_table(build, table, relation);
 	else
 	{
-		build->is_index_stale |= table->is_derived;
+		build->is_stale |= table->is_derived;
 		if (!must_add(build, ShareRowExclusiveLock))
 			return;
 		create_table(build, table);
@@ -823,78 +814,6 @@ is_ours(const StoreBuild *build, const char *function)
 					build->extension_schema, quote_literal_cstr(function));
 }
 
-static void
-create_trigger(const StoreBuild *build, const char *table, const char *name,
-			   const char *event, bool has_old_rows, bool has_new_rows,
-			   const char *rest)
-{
-	run("CREATE TRIGGER %s %s ON %s%s%s%s %s",
-		name, event, table_identity(build, table),
-		has_old_rows || has_new_rows ? " REFERENCING" : "",
-		has_old_rows ? " OLD TABLE AS old_rows" : "",
-		has_new_rows ? " NEW TABLE AS new_rows" : "",
-		rest);
-}
-
-/*
- * A trigger of our function's that sees other rows, as of an older version, or
- * that is disabled, is replaced.
- */
-static void
-ensure_session_trigger(StoreBuild *build, const TriggerDefinition *trigger)
-{
-	Oid			relation = table_oid(build, "session");
-	char	   *table = table_identity(build, "session");
-	char	   *ours = is_ours(build, "ekran_session_changed");
-	Oid			oid;
-
-	if (build->is_survey && !OidIsValid(relation))
-		return;
-	if (!is_found("SELECT FROM pg_catalog.pg_trigger t"
-				  " WHERE t.tgrelid = %u AND t.tgtype = %d AND t.tgqual IS NULL"
-				  " AND t.tgenabled IN ('O', 'A') AND (t.tgoldtable IS NOT NULL) = %s"
-				  " AND (t.tgnewtable IS NOT NULL) = %s AND %s",
-				  relation, trigger->type,
-				  trigger->has_old_rows ? "true" : "false",
-				  trigger->has_new_rows ? "true" : "false",
-				  ours))
-	{
-		bool		is_there = OidIsValid(get_trigger_oid(relation, trigger->name, true));
-
-		check_trigger_name(build, "session", relation, trigger->name, ours);
-		if (!must_add(build, is_there ? AccessExclusiveLock : ShareRowExclusiveLock))
-			return;
-		if (is_there)
-			run("DROP TRIGGER %s ON %s", trigger->name, table);
-		create_trigger(build, "session", trigger->name, trigger->event,
-					   trigger->has_old_rows, trigger->has_new_rows,
-					   psprintf("FOR EACH STATEMENT EXECUTE FUNCTION %s.ekran_session_changed()",
-								build->extension));
-	}
-
-	oid = get_trigger_oid(relation, trigger->name, true);
-	if (OidIsValid(oid))
-		ensure_comment(build, oid, TriggerRelationId, 0, "TRIGGER",
-					   psprintf("%s ON %s", trigger->name, table),
-					   trigger->comment);
-}
-
-/*
- * Are the triggers of activity all there, of one generation, and ours to keep?
- */
-static bool
-has_activity_triggers(Oid relation)
-{
-	Relation	activity = table_open(relation, AccessShareLock);
-	char		generation[GENERATION_SIZE];
-	const char *reason;
-	bool		result = find_generation(activity, generation, &reason) &&
-		is_our_format(generation);
-
-	table_close(activity, AccessShareLock);
-	return result;
-}
-
 static char *
 new_generation(void)
 {
@@ -913,89 +832,153 @@ new_generation(void)
 }
 
 /*
- * Drop those of our triggers on activity that are there, under whatever name.
+ * Has a table all its triggers, and of which generation?
  */
-static void
-drop_activity_triggers(const StoreBuild *build, Oid relation)
+static bool
+has_triggers(const TriggerSet *set, Oid relation, char *generation)
 {
-	run("SELECT t.tgname FROM pg_catalog.pg_trigger t"
-		" WHERE t.tgrelid = %u AND NOT t.tgisinternal AND %s",
-		relation, is_ours(build, ACTIVITY_TRIGGER_SYMBOL));
-	for (SPITupleTable *names = SPI_tuptable; names->numvals > 0; names->numvals--)
-		run("DROP TRIGGER %s ON %s.activity",
-			quote_identifier(SPI_getvalue(names->vals[names->numvals - 1],
-										  names->tupdesc, 1)),
-			build->name);
+	Relation	table = table_open(relation, AccessShareLock);
+	const char *reason;
+	bool		result = find_generation(set, table, generation, &reason) &&
+		is_our_format(generation);
+
+	table_close(table, AccessShareLock);
+	return result;
 }
 
 /*
- * The triggers of activity are made all together and anew, for their generation says
- * that none of them has been missing since.
+ * Are all triggers there, of one generation?
+ */
+static bool
+has_all_triggers(const Oid *relations)
+{
+	char		generations[NUM_TRIGGER_SETS][GENERATION_SIZE];
+
+	for (int i = 0; i < NUM_TRIGGER_SETS; i++)
+		if (!has_triggers(&trigger_sets[i], relations[i], generations[i]) ||
+			strcmp(generations[i], generations[0]) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Drop those of our triggers on a table that are there, under whatever name.
  */
 static void
-ensure_activity_triggers(StoreBuild *build)
+drop_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
-	Oid			relation = table_oid(build, "activity");
-	char		kind;
-	char	   *ours = is_ours(build, ACTIVITY_TRIGGER_SYMBOL);
+	run("SELECT t.tgname FROM pg_catalog.pg_trigger t"
+		" WHERE t.tgrelid = %u AND NOT t.tgisinternal AND %s",
+		relation, is_ours(build, set->symbol));
+	for (SPITupleTable *names = SPI_tuptable; names->numvals > 0; names->numvals--)
+		run("DROP TRIGGER %s ON %s.%s",
+			quote_identifier(SPI_getvalue(names->vals[names->numvals - 1],
+										  names->tupdesc, 1)),
+			build->name, table_names[set->table]);
+}
 
-	if (build->is_survey && !OidIsValid(relation))
-		return;
-	kind = get_rel_relkind(relation);
-	if (!has_activity_triggers(relation))
+static void
+create_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
+				const char *generation)
+{
+	char		kind = get_rel_relkind(relation);
+
+	for (int i = 0; i < set->count; i++)
 	{
-		char	   *generation = new_generation();
-		LOCKMODE	lock = is_found("SELECT FROM pg_catalog.pg_trigger t"
-									" WHERE t.tgrelid = %u AND %s",
-									relation, ours) ?
-			AccessExclusiveLock : ShareRowExclusiveLock;
+		const StoreTrigger *trigger = &set->triggers[i];
 
-		build->is_index_stale = true;
-		for (int i = 0; i < num_activity_triggers; i++)
-			check_trigger_name(build, "activity", relation,
-							   activity_triggers[i].name, ours);
-		if (!must_add(build, lock))
-			return;
-		drop_activity_triggers(build, relation);
-		for (int i = 0; i < num_activity_triggers; i++)
-		{
-			const ActivityTrigger *trigger = &activity_triggers[i];
-
-			if (!is_wanted(trigger, kind))
-				continue;
-			create_trigger(build, "activity", trigger->name,
-						   psprintf("%s%s", trigger->event,
-									trigger->columns != NULL ? trigger->columns : ""),
-						   trigger->has_old_rows, trigger->has_new_rows,
-						   psprintf("FOR EACH %s%s EXECUTE FUNCTION %s.%s(%s)",
-									trigger->level,
-									trigger->condition != NULL ? trigger->condition : "",
-									build->extension, ACTIVITY_TRIGGER_SYMBOL,
-									quote_literal_cstr(generation)));
-		}
+		if (is_wanted(trigger, kind))
+			run("CREATE TRIGGER %s %s%s ON %s.%s%s%s%s FOR EACH %s%s EXECUTE FUNCTION %s.%s(%s)",
+				trigger->name, trigger->event,
+				trigger->columns != NULL ? trigger->columns : "",
+				build->name, table_names[set->table],
+				trigger->has_old_rows || trigger->has_new_rows ? " REFERENCING" : "",
+				trigger->has_old_rows ? " OLD TABLE AS old_rows" : "",
+				trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
+				trigger->level,
+				trigger->condition != NULL ? trigger->condition : "",
+				build->extension, set->symbol, quote_literal_cstr(generation));
 	}
+}
 
-	for (int i = 0; i < num_activity_triggers; i++)
+static void
+ensure_trigger_comments(StoreBuild *build, const TriggerSet *set, Oid relation)
+{
+	for (int i = 0; i < set->count; i++)
 	{
-		const ActivityTrigger *trigger = &activity_triggers[i];
+		const StoreTrigger *trigger = &set->triggers[i];
 		Oid			oid = get_trigger_oid(relation, trigger->name, true);
 
 		if (OidIsValid(oid))
 			ensure_comment(build, oid, TriggerRelationId, 0, "TRIGGER",
-						   psprintf("%s ON %s.activity", trigger->name, build->name),
+						   psprintf("%s ON %s.%s", trigger->name, build->name,
+									table_names[set->table]),
 						   trigger->comment);
 	}
 }
 
 /*
- * What was written while something was missing, the index doesn't know.
+ * Refuse what is in the way of triggers, and say which lock it takes to make them: to
+ * replace some takes more.
+ */
+static LOCKMODE
+check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
+{
+	char	   *ours = is_ours(build, set->symbol);
+
+	for (int i = 0; i < set->count; i++)
+		check_trigger_name(build, table_names[set->table], relation,
+						   set->triggers[i].name, ours);
+	return is_found("SELECT FROM pg_catalog.pg_trigger t"
+					" WHERE t.tgrelid = %u AND %s", relation, ours) ?
+		AccessExclusiveLock : ShareRowExclusiveLock;
+}
+
+/*
+ * The triggers are made all together and anew, for their generation says that none of
+ * them has been missing since.
  */
 static void
-rebuild_stale_index(const StoreBuild *build)
+ensure_triggers(StoreBuild *build)
+{
+	Oid			relations[NUM_TRIGGER_SETS];
+
+	for (int i = 0; i < NUM_TRIGGER_SETS; i++)
+	{
+		relations[i] = table_oid(build, table_names[trigger_sets[i].table]);
+		if (build->is_survey && !OidIsValid(relations[i]))
+			return;
+	}
+	if (!has_all_triggers(relations))
+	{
+		char	   *generation = new_generation();
+		bool		is_wanted_now = true;
+
+		build->is_stale = true;
+		for (int i = 0; i < NUM_TRIGGER_SETS; i++)
+			is_wanted_now &= must_add(build, check_triggers(build, &trigger_sets[i],
+															relations[i]));
+		if (!is_wanted_now)
+			return;
+		for (int i = 0; i < NUM_TRIGGER_SETS; i++)
+		{
+			drop_triggers(build, &trigger_sets[i], relations[i]);
+			create_triggers(build, &trigger_sets[i], relations[i], generation);
+		}
+	}
+	for (int i = 0; i < NUM_TRIGGER_SETS; i++)
+		ensure_trigger_comments(build, &trigger_sets[i], relations[i]);
+}
+
+/*
+ * What was written while something was missing, the derived tables don't know.
+ */
+static void
+rebuild_stale_tables(const StoreBuild *build)
 {
 	Store		store = built_store(build);
 
-	(void) rebuild_index(&store);
+	(void) rebuild_derived(&store);
 }
 
 /*
@@ -1011,9 +994,7 @@ ensure_store(StoreBuild *build)
 		ensure_constraint(build, &store_constraints[i]);
 	for (size_t i = 0; i < lengthof(store_indexes); i++)
 		ensure_index(build, &store_indexes[i]);
-	for (size_t i = 0; i < lengthof(session_triggers); i++)
-		ensure_session_trigger(build, &session_triggers[i]);
-	ensure_activity_triggers(build);
+	ensure_triggers(build);
 }
 
 /*
@@ -1160,7 +1141,7 @@ lock_what_it_takes(StoreBuild *build)
 	{
 		AcceptInvalidationMessages();
 		build->lock = NoLock;
-		build->is_index_stale = false;
+		build->is_stale = false;
 		ensure_store(build);
 		if (build->lock <= held)
 			break;
@@ -1240,8 +1221,8 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	if (lock_what_it_takes(build))
 	{
 		ensure_store(build);
-		if (build->is_index_stale)
-			rebuild_stale_index(build);
+		if (build->is_stale)
+			rebuild_stale_tables(build);
 	}
 
 	become_caller(&store, caller);

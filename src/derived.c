@@ -6,20 +6,19 @@
  * They can as long as nothing has been written that the triggers didn't note,
  * and what they noted is still there.  Two things tell:
  *
- * - The store is as it was made: the triggers of activity, and both tables.  A
- *	 store that isn't is broken: writers refuse, so that nothing is written that
- *	 would not be noted, and readers read activity.  This is asked of the catalog
- *	 as it is now, under locks that keep it so.
+ * - The store is as it was made: the triggers of activity and session, and the
+ *	 derived tables.  A store that isn't is broken: writers refuse, so that nothing is
+ *	 written that would not be noted, and readers read activity and session.  This is
+ *	 asked of the catalog as it is now, under locks that keep it so.
  *
- * - Both tables hold the same generation that the triggers have as their
- *	 argument, in one row each, whose session_id is null.  Tables that were
+ * - The derived tables hold the same generation that the triggers have as their
+ *	 argument, in one row each, whose session_id, or day, is null.  Tables that were
  *	 emptied, rewritten or restored in part don't; nor do they under a snapshot
  *	 from before, since that is asked under the reader's own.  Such a store is
- *	 raw: it is written to and noted, and read from activity, until
+ *	 raw: it is written to and noted, and read from activity or session, until
  *	 ekran_maintain() or ekran_rebuild() has made the tables anew.
  *
- * The generation is new whenever a trigger is, so it stands for one unbroken
- * time in which the triggers were there.  It survives dumps and upgrades.
+ * The generation survives dumps and upgrades.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,12 +33,10 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -54,11 +51,12 @@ static const struct
 {
 	const char *name;
 	Oid			type;
-}			derived_columns[][NUM_DERIVED_COLUMNS] = {
+}			derived_columns[NUM_STORE_TABLES][MAX_DERIVED_COLUMNS] = {
 	[TABLE_SESSION_IDLE] = {
 		{"session_id", INT8OID},
 		{"gap_start", TIMESTAMPTZARRAYOID},
 		{"gap_end", TIMESTAMPTZARRAYOID},
+		{"reach", TSTZRANGEOID},
 		{"generation", TEXTOID},
 	},
 	[TABLE_PENDING] = {
@@ -67,260 +65,38 @@ static const struct
 		{"last_moment", TIMESTAMPTZOID},
 		{"generation", TEXTOID},
 	},
+	[TABLE_SESSION_COUNT] = {
+		{"day", DATEOID},
+		{"sessions", INT8OID},
+		{"generation", TEXTOID},
+	},
 };
-
-/*
- * The triggers that note what is written to activity.  All have the same function
- * and the same argument.
- *
- * Two are never fired.  Since one names the columns that the derived tables are made
- * from, the server refuses to give these another type, which would rewrite their
- * values unnoted.  Since the other is a row's and has a transition table, the server
- * refuses to make the table a partition or a child.  It takes no such trigger on a
- * partitioned table, whose rows have one that sees to that.
- */
-const ActivityTrigger activity_triggers[] = {
-	{"ekran_begin", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
-		TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE,
-		"BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
-	"Notes that a statement begins, whose activities the idle-gap index does not know until it ends."},
-	{"ekran_insert", TRIGGER_TYPE_INSERT,
-		"AFTER INSERT", "STATEMENT", NULL, NULL, false, true, false,
-	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
-	{"ekran_update", TRIGGER_TYPE_UPDATE,
-		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, true, false,
-	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
-	{"ekran_delete", TRIGGER_TYPE_DELETE,
-		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false,
-	"Keeps the idle-gap index."},
-	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
-		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
-	"Keeps the idle-gap index."},
-	{"ekran_types", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE,
-		"AFTER UPDATE", "ROW", " OF session_id, activity_date", " WHEN (false)", false, false, false,
-	"Never fired: keeps both columns from getting another type, which would change them unnoted."},
-	{"ekran_alone", TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE,
-		"AFTER DELETE", "ROW", NULL, " WHEN (false)", true, false, false,
-	"Never fired: keeps the table from becoming a part of another one, by whose name it would be written to unnoted."},
-	{"ekran_partition", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
-		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE,
-		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, true,
-	"Refuses what is written to a partition directly (55000), which would go unnoted."},
-};
-
-const int	num_activity_triggers = lengthof(activity_triggers);
-
-/*
- * The generation that a trigger of ours has as its argument; empty if it has none.
- */
-const char *
-trigger_generation(const Trigger *trigger)
-{
-	if (trigger->tgnargs != 1 ||
-		strlen(trigger->tgargs[0]) >= GENERATION_SIZE)
-		return "";
-	return trigger->tgargs[0];
-}
-
-static const Trigger *
-find_trigger(const TriggerDesc *triggers, const ActivityTrigger *wanted,
-			 Oid function)
-{
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		const Trigger *trigger = &triggers->triggers[i];
-
-		if (trigger->tgfoid == function &&
-			trigger->tgtype == wanted->type &&
-			(trigger->tgqual != NULL) == (wanted->condition != NULL) &&
-			(trigger->tgoldtable != NULL) == wanted->has_old_rows &&
-			(trigger->tgnewtable != NULL) == wanted->has_new_rows)
-			return trigger;
-	}
-	return NULL;
-}
-
-/*
- * Does a table of a kind have a trigger?  Row by row, those of one piece and partitioned
- * ones have different ones.
- */
-bool
-is_wanted(const ActivityTrigger *trigger, char kind)
-{
-	bool		is_partitioned = kind == RELKIND_PARTITIONED_TABLE;
-
-	if (trigger->is_for_partitions)
-		return is_partitioned;
-	return !is_partitioned || !TRIGGER_FOR_ROW(trigger->type) ||
-		!(trigger->has_old_rows || trigger->has_new_rows);
-}
-
-/*
- * The number of a table's column of some name, or 0.
- */
-AttrNumber
-column_number(Relation table, const char *name)
-{
-	TupleDesc	columns = RelationGetDescr(table);
-
-	for (int i = 0; i < columns->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(columns, i);
-
-		if (!column->attisdropped && strcmp(NameStr(column->attname), name) == 0)
-			return column->attnum;
-	}
-	return 0;
-}
-
-/*
- * Does a trigger name the columns that the index is made from?  Their names may have
- * gone to others since.
- */
-static bool
-names_columns(Relation activity, const Trigger *trigger)
-{
-	return trigger->tgnattr == 2 &&
-		trigger->tgattr[0] == column_number(activity, "session_id") &&
-		trigger->tgattr[1] == column_number(activity, "activity_date");
-}
-
-/*
- * What is wrong with the triggers of activity, or NULL: all must be there and
- * enabled, call one function, have one argument, and be the only ones that do.
- */
-const char *
-activity_triggers_fault(Relation activity, Oid function, const char *generation)
-{
-	int			surplus = 0;
-
-	for (int i = 0; activity->trigdesc != NULL && i < activity->trigdesc->numtriggers; i++)
-		if (activity->trigdesc->triggers[i].tgfoid == function)
-			surplus++;
-
-	for (int i = 0; i < num_activity_triggers; i++)
-	{
-		const ActivityTrigger *wanted = &activity_triggers[i];
-		const Trigger *trigger;
-
-		if (!is_wanted(wanted, activity->rd_rel->relkind))
-			continue;
-		trigger = find_trigger(activity->trigdesc, wanted, function);
-		if (trigger == NULL)
-			return psprintf("table \"activity\" lacks its trigger \"%s\"",
-							wanted->name);
-		if (trigger->tgenabled != TRIGGER_FIRES_ON_ORIGIN &&
-			trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
-			return psprintf("trigger \"%s\" of table \"activity\" is disabled",
-							trigger->tgname);
-		if (generation[0] == '\0' ||
-			strcmp(trigger_generation(trigger), generation) != 0)
-			return psprintf("trigger \"%s\" of table \"activity\" has another argument than the others",
-							trigger->tgname);
-		if (wanted->columns != NULL && !names_columns(activity, trigger))
-			return psprintf("columns of table \"activity\" have been renamed, or trigger \"%s\" replaced",
-							trigger->tgname);
-		surplus--;
-	}
-	return surplus > 0 ? "table \"activity\" has more triggers than it should" : NULL;
-}
-
-/*
- * What else is wrong with activity, or NULL: nobody may write to it by another table's
- * name, which fires other triggers, and its rows must be as safe as what is told of
- * them.
- */
-const char *
-activity_fault(Relation activity)
-{
-	TupleDesc	columns = RelationGetDescr(activity);
-
-	if (activity->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		return "table \"activity\" is not logged";
-	if (activity->rd_rel->relispartition)
-		return "table \"activity\" is a partition of another one";
-	if (activity->rd_rel->relkind == RELKIND_RELATION &&
-		activity->rd_rel->relhassubclass &&
-		find_inheritance_children(RelationGetRelid(activity), NoLock) != NIL)
-		return "tables inherit from \"activity\"";
-	for (int i = 0; i < columns->natts; i++)
-		if (TupleDescAttr(columns, i)->attinhcount > 0)
-			return "table \"activity\" inherits from another one";
-	return NULL;
-}
-
-/*
- * Is this the function that our triggers on activity call?  Only superusers make
- * functions in C, so its symbol tells.
- */
-static bool
-is_activity_function(Oid function)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool		result = false;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		symbol = SysCacheGetAttr(PROCOID, tuple,
-											 Anum_pg_proc_prosrc, &isnull);
-
-		if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId && !isnull)
-		{
-			char	   *name = TextDatumGetCString(symbol);
-
-			result = strcmp(name, ACTIVITY_TRIGGER_SYMBOL) == 0;
-			pfree(name);
-		}
-		ReleaseSysCache(tuple);
-	}
-	return result;
-}
-
-/*
- * The trigger of activity that speaks for all of ours; NULL if there is none.
- */
-static const Trigger *
-leading_trigger(Relation activity)
-{
-	const TriggerDesc *triggers = activity->trigdesc;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-		if (triggers->triggers[i].tgtype == activity_triggers[0].type &&
-			is_activity_function(triggers->triggers[i].tgfoid))
-			return &triggers->triggers[i];
-	return NULL;
-}
-
-/*
- * The generation of a store whose triggers are all there; false, and why, if they
- * aren't.
- */
-bool
-find_generation(Relation activity, char *generation, const char **reason)
-{
-	const Trigger *leading = leading_trigger(activity);
-
-	generation[0] = '\0';
-	if (leading == NULL)
-		*reason = psprintf("table \"activity\" lacks its trigger \"%s\"",
-						   activity_triggers[0].name);
-	else
-	{
-		strlcpy(generation, trigger_generation(leading), GENERATION_SIZE);
-		*reason = activity_triggers_fault(activity, leading->tgfoid, generation);
-	}
-	return *reason == NULL;
-}
 
 static bool
 is_on_gaps(Relation index)
 {
 	for (int i = 0; i < index->rd_index->indnatts; i++)
-		if (index->rd_index->indkey.values[i] != DERIVED_SESSION_ID &&
-			index->rd_index->indkey.values[i] != DERIVED_GENERATION)
+		if (index->rd_index->indkey.values[i] == DERIVED_FIRST ||
+			index->rd_index->indkey.values[i] == DERIVED_LAST)
 			return true;
 	return false;
+}
+
+/*
+ * Is this the index that finds sessions by their reach?  It holds those that have one.
+ */
+bool
+is_by_reach(Relation index)
+{
+	List	   *predicate = RelationGetIndexPredicate(index);
+	NullTest   *test = list_length(predicate) == 1 ? linitial(predicate) : NULL;
+
+	return index->rd_rel->relam == GIST_AM_OID &&
+		index->rd_index->indnatts == 1 &&
+		index->rd_index->indkey.values[0] == IDLE_REACH &&
+		test != NULL && IsA(test, NullTest) &&
+		test->nulltesttype == IS_NOT_NULL && IsA(test->arg, Var) &&
+		((Var *) test->arg)->varattno == IDLE_REACH;
 }
 
 /*
@@ -343,7 +119,8 @@ index_fault(Relation table, Relation index, StoreTable which)
 		kind = "an exclusion constraint";
 	else if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL))
 		kind = "an index on expressions";
-	else if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+	else if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+			 !(which == TABLE_SESSION_IDLE && is_by_reach(index)))
 		kind = "a partial index";
 	else if (index->rd_index->indisunique &&
 			 (which != TABLE_SESSION_IDLE ||
@@ -360,14 +137,15 @@ index_fault(Relation table, Relation index, StoreTable which)
 
 /*
  * Its indexes must not wait for anybody, fail, or run code of the owner's when
- * rows come.  Does one find sessions?
+ * rows come.  And what is missing that finds rows?
  */
 static const char *
-indexes_fault(Relation table, StoreTable which, bool *has_lookup)
+indexes_fault(Relation table, StoreTable which, const char **missing)
 {
 	List	   *indexes = RelationGetIndexList(table);
 	const char *fault = NULL;
-	bool		is_found = false;
+	bool		has_sessions = which == TABLE_SESSION_COUNT;
+	bool		has_reach = which != TABLE_SESSION_IDLE;
 	ListCell   *cell;
 
 	foreach(cell, indexes)
@@ -376,24 +154,26 @@ indexes_fault(Relation table, StoreTable which, bool *has_lookup)
 
 		if (fault == NULL)
 			fault = index_fault(table, index, which);
-		is_found |= is_by_session(table, index);
+		has_sessions |= is_by_session(table, index);
+		has_reach |= which == TABLE_SESSION_IDLE && index->rd_index->indisvalid &&
+			is_by_reach(index);
 		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
-	*has_lookup = is_found;
+	*missing = !has_sessions ? "session_id" : !has_reach ? "reach" : NULL;
 	return fault;
 }
 
 /*
- * What is wrong with a derived table, which is open and locked, or NULL, and whether an
- * index finds sessions in it.
+ * What is wrong with a derived table, which is open and locked, or NULL, and which
+ * column lacks its index.
  *
  * Its name and place are asked for too, for they may have changed between finding
  * it and locking it.  Rules, triggers and policies on it don't matter: we write to
  * it directly, and readers ask about policies.
  */
 static const char *
-misfit(Relation table, const Store *store, StoreTable which, bool *has_lookup)
+misfit(Relation table, const Store *store, StoreTable which, const char **missing)
 {
 	Form_pg_class class = table->rd_rel;
 	const char *name = table_names[which];
@@ -414,18 +194,20 @@ misfit(Relation table, const Store *store, StoreTable which, bool *has_lookup)
 		find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
 		return psprintf("tables inherit from \"%s\"", name);
 
-	if (columns->natts != NUM_DERIVED_COLUMNS)
+	if (columns->natts > MAX_DERIVED_COLUMNS ||
+		(columns->natts < MAX_DERIVED_COLUMNS &&
+		 derived_columns[which][columns->natts].name != NULL))
 		return psprintf("table \"%s\" has other columns", name);
 	for (int i = 0; i < columns->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(columns, i);
 
-		if (column->attisdropped ||
+		if (derived_columns[which][i].name == NULL || column->attisdropped ||
 			column->atttypid != derived_columns[which][i].type ||
 			strcmp(NameStr(column->attname), derived_columns[which][i].name) != 0)
 			return psprintf("table \"%s\" has other columns", name);
 	}
-	return indexes_fault(table, which, has_lookup);
+	return indexes_fault(table, which, missing);
 }
 
 /*
@@ -434,9 +216,9 @@ misfit(Relation table, const Store *store, StoreTable which, bool *has_lookup)
 const char *
 derived_table_misfit(Relation table, const Store *store, StoreTable which)
 {
-	bool		has_lookup;
+	const char *missing;
 
-	return misfit(table, store, which, &has_lookup);
+	return misfit(table, store, which, &missing);
 }
 
 /*
@@ -489,7 +271,7 @@ is_known_sound(const Store *store, StoreTable which)
 const char *
 derived_table_fault(Relation table, const Store *store, StoreTable which)
 {
-	bool		has_lookup = true;
+	const char *missing = NULL;
 	uint64		changes;
 	const char *fault;
 
@@ -500,13 +282,13 @@ derived_table_fault(Relation table, const Store *store, StoreTable which)
 	for (int looks = 0; looks < 2; looks++)
 	{
 		changes = table_changes;
-		fault = misfit(table, store, which, &has_lookup);
+		fault = misfit(table, store, which, &missing);
 		if (fault != NULL || changes == table_changes)
 			break;
 	}
-	if (fault == NULL && !has_lookup)
-		fault = psprintf("table \"%s\" lacks its index on session_id",
-						 table_names[which]);
+	if (fault == NULL && missing != NULL)
+		fault = psprintf("table \"%s\" lacks its index on %s",
+						 table_names[which], missing);
 	if (fault == NULL &&
 		table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		fault = psprintf("table \"%s\" is not logged", table_names[which]);
@@ -618,6 +400,20 @@ seek_session(DerivedScan *scan, int64 session_id)
 	seek(scan, &key);
 }
 
+/*
+ * Go to the first row of a session with a higher id; false if there is none.
+ */
+bool
+seek_session_after(DerivedScan *scan, int64 session_id)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT8GT,
+				Int64GetDatum(session_id));
+	seek(scan, &key);
+	return next_derived_row(scan);
+}
+
 static void
 seek_null(DerivedScan *scan, int how)
 {
@@ -672,22 +468,30 @@ begin_generation_scan(DerivedScan *scan, Relation table, Snapshot snapshot)
 }
 
 /*
- * Find the next of them, and what it holds, of GENERATION_SIZE at the most, or an empty
- * text if that is none of ours.
+ * What generation a row of a derived table holds, in its last column: of
+ * GENERATION_SIZE at the most, or an empty text if that is none of ours.
  */
-bool
-next_generation(DerivedScan *scan, char *generation)
+void
+read_generation(TupleTableSlot *row, char *generation)
 {
 	bool		isnull;
-	Datum		shown;
+	Datum		shown = slot_getattr(row, row->tts_tupleDescriptor->natts, &isnull);
 
-	if (!next_derived_row(scan))
-		return false;
-	shown = slot_getattr(scan->slot, DERIVED_GENERATION, &isnull);
 	generation[0] = '\0';
 	if (!isnull && toast_raw_datum_size(shown) - VARHDRSZ < GENERATION_SIZE)
 		text_to_cstring_buffer(DatumGetTextPP(shown), generation,
 							   GENERATION_SIZE);
+}
+
+/*
+ * Find the next of them, and what it holds.
+ */
+bool
+next_generation(DerivedScan *scan, char *generation)
+{
+	if (!next_derived_row(scan))
+		return false;
+	read_generation(scan->slot, generation);
 	return true;
 }
 
@@ -798,43 +602,76 @@ open_for_status(const Store *store, StoreTable which)
 }
 
 /*
- * Is this a generation of derived tables as we keep them?
+ * What is wrong with the making of a table that triggers note, and of the derived
+ * tables that are made from it, or NULL; and the generation of its triggers.
  */
-bool
-is_our_format(const char *generation)
-{
-	const char *format = GENERATION_FORMAT "-";
-
-	return strncmp(generation, format, strlen(format)) == 0;
-}
-
 static const char *
-making_fault(const Store *store, const Relation *tables, char *generation)
+making_fault(const Store *store, const Relation *tables, StoreTable noted,
+			 StoreTable first, StoreTable last, char *generation)
 {
+	const TriggerSet *set = triggers_of(noted);
 	const char *fault;
 
-	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
+	if (tables[noted] == NULL)
+		return psprintf("there is no table \"%s\"", table_names[noted]);
+	for (StoreTable which = first; which <= last; which++)
 		if (tables[which] == NULL)
 			return psprintf("there is no table \"%s\"", table_names[which]);
-	fault = activity_fault(tables[TABLE_ACTIVITY]);
+	fault = noted_table_fault(set, tables[noted]);
 	if (fault != NULL)
 		return fault;
-	if (tables[TABLE_ACTIVITY]->rd_rel->relowner != store->owner)
-		return "table \"activity\" belongs to another role than the store";
-	if (has_superclass(store->tables[TABLE_ACTIVITY]))
-		return "table \"activity\" inherits from another one";
-	for (StoreTable which = TABLE_SESSION_IDLE; which <= TABLE_PENDING; which++)
+	if (tables[noted]->rd_rel->relowner != store->owner)
+		return psprintf("table \"%s\" belongs to another role than the store",
+						table_names[noted]);
+	if (has_superclass(store->tables[noted]))
+		return psprintf("table \"%s\" inherits from another one", table_names[noted]);
+	for (StoreTable which = first; which <= last; which++)
 	{
 		fault = derived_table_fault(tables[which], store, which);
 		if (fault != NULL)
 			return fault;
 	}
-	(void) find_generation(tables[TABLE_ACTIVITY], generation, &fault);
+	if (find_generation(set, tables[noted], generation, &fault) &&
+		!is_our_format(generation))
+		fault = "the derived tables are of another version of ekran_sessions";
 	return fault;
+}
+
+static Verdict
+judge_gaps(const Relation *tables, Snapshot snapshot, const char *generation,
+		   LOCKMODE mode)
+{
+	Verdict		verdict = {DERIVED_OK, NULL};
+
+	for (StoreTable which = TABLE_SESSION_IDLE;
+		 verdict.reason == NULL && which <= TABLE_PENDING; which++)
+		verdict.reason = generation_fault(tables[which], snapshot, generation);
+	for (StoreTable which = TABLE_ACTIVITY;
+		 verdict.reason == NULL && which <= TABLE_PENDING; which++)
+		verdict.reason = rewrite_fault(tables[which], snapshot, mode);
+	if (verdict.reason != NULL)
+		verdict.state = DERIVED_RAW;
+	return verdict;
+}
+
+static Verdict
+judge_counts(const Relation *tables, Snapshot snapshot, LOCKMODE mode)
+{
+	Verdict		verdict = {DERIVED_OK, NULL};
+
+	verdict.reason = rewrite_fault(tables[TABLE_SESSION], snapshot, mode);
+	if (verdict.reason == NULL)
+		verdict.reason = rewrite_fault(tables[TABLE_SESSION_COUNT], snapshot, mode);
+	if (verdict.reason != NULL)
+		verdict.state = DERIVED_RAW;
+	return verdict;
 }
 
 /*
  * Can the derived tables be trusted under a snapshot, and if not, why?
+ *
+ * Whether the counts hold the generation shows when they are read, see
+ * load_day_counts(): that takes all of them.
  *
  * For whoever goes on to use them, the tables stay locked: until the transaction
  * ends, nobody can change what has been looked at here, but for making triggers
@@ -843,38 +680,46 @@ making_fault(const Store *store, const Relation *tables, char *generation)
 DerivedStatus
 derived_status(const Store *store, Snapshot snapshot, bool keep_locked)
 {
-	DerivedStatus status = {.state = DERIVED_BROKEN};
+	DerivedStatus status = {.gaps = {DERIVED_BROKEN, NULL},.counts = {DERIVED_BROKEN, NULL}};
+	char		counts_generation[GENERATION_SIZE] = "";
 	Relation	tables[NUM_STORE_TABLES] = {NULL};
+	LOCKMODE	mode = keep_locked ? AccessShareLock : NoLock;
 
-	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
+	for (StoreTable which = TABLE_SESSION; which < NUM_STORE_TABLES; which++)
 		tables[which] = open_for_status(store, which);
 	AcceptInvalidationMessages();
 
-	status.reason = making_fault(store, tables, status.generation);
-	if (status.reason == NULL && !is_our_format(status.generation))
-		status.reason = "the derived tables are of another version of ekran_sessions";
-	if (status.reason == NULL)
-	{
-		status.state = DERIVED_RAW;
-		for (StoreTable which = TABLE_SESSION_IDLE;
-			 status.reason == NULL && which <= TABLE_PENDING; which++)
-			status.reason = generation_fault(tables[which], snapshot,
-											 status.generation);
-		for (StoreTable which = TABLE_ACTIVITY;
-			 status.reason == NULL && which <= TABLE_PENDING; which++)
-			status.reason = rewrite_fault(tables[which], snapshot,
-										  keep_locked ? AccessShareLock : NoLock);
-	}
-	if (status.reason == NULL)
-	{
-		status.state = DERIVED_OK;
-		status.is_empty = is_empty(tables[TABLE_ACTIVITY], snapshot);
-	}
+	status.gaps.reason = making_fault(store, tables, TABLE_ACTIVITY,
+									  TABLE_SESSION_IDLE, TABLE_PENDING,
+									  status.generation);
+	if (status.gaps.reason == NULL)
+		status.gaps = judge_gaps(tables, snapshot, status.generation, mode);
+	status.counts.reason = making_fault(store, tables, TABLE_SESSION,
+										TABLE_SESSION_COUNT, TABLE_SESSION_COUNT,
+										counts_generation);
+	if (status.generation[0] == '\0')
+		strlcpy(status.generation, counts_generation, GENERATION_SIZE);
+	if (status.counts.reason == NULL &&
+		strcmp(status.generation, counts_generation) != 0)
+		status.counts.reason = "the triggers of tables \"session\" and \"activity\" are not of one generation";
+	if (status.counts.reason == NULL)
+		status.counts = judge_counts(tables, snapshot, mode);
 
-	for (StoreTable which = TABLE_ACTIVITY; which <= TABLE_PENDING; which++)
+	if (status.gaps.state == DERIVED_OK)
+		status.is_empty = is_empty(tables[TABLE_ACTIVITY], snapshot);
+	for (StoreTable which = TABLE_SESSION; which < NUM_STORE_TABLES; which++)
 		if (tables[which] != NULL)
 			table_close(tables[which], keep_locked ? NoLock : AccessShareLock);
 	return status;
+}
+
+/*
+ * What is worse of two.
+ */
+const Verdict *
+worse_verdict(const Verdict *a, const Verdict *b)
+{
+	return b->state > a->state ? b : a;
 }
 
 /*
@@ -889,6 +734,6 @@ refuse_broken(const Store *store, const char *reason)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("store \"%s\" is broken: %s",
 					NameStr(store->name), reason),
-			 errdetail("Nothing is written to its activities or folded until it is as ekran_create_store() makes it; they can be read."),
+			 errdetail("Nothing is written to its sessions and activities or folded until it is as ekran_create_store() makes it; they can be read."),
 			 errhint("Complete the store with ekran_create_store().")));
 }

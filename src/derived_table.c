@@ -62,8 +62,10 @@ open_derived_table(DerivedTable *table, const Store *store, StoreTable which)
 
 		index->relation = index_open(lfirst_oid(cell), RowExclusiveLock);
 		index->info = BuildIndexInfo(index->relation);
+		index->is_by_reach = which == TABLE_SESSION_IDLE && is_by_reach(index->relation);
 		/* Whatever has been remembered, nothing of the owner's is evaluated. */
-		if (index->info->ii_Expressions != NIL || index->info->ii_Predicate != NIL ||
+		if (index->info->ii_Expressions != NIL ||
+			(index->info->ii_Predicate != NIL && !index->is_by_reach) ||
 			index->info->ii_ExclusionOps != NULL)
 			refuse_broken(store, psprintf("\"%s\" is no plain index",
 										  RelationGetRelationName(index->relation)));
@@ -86,9 +88,12 @@ close_derived_table(DerivedTable *table)
 static void
 store_row(TupleTableSlot *slot, const DerivedRow *row)
 {
+	int			ncolumns = slot->tts_tupleDescriptor->natts;
+
+	Assert(ncolumns <= MAX_DERIVED_COLUMNS);
 	ExecClearTuple(slot);
-	memcpy(slot->tts_values, row->values, sizeof(row->values));
-	memcpy(slot->tts_isnull, row->nulls, sizeof(row->nulls));
+	memcpy(slot->tts_values, row->values, ncolumns * sizeof(Datum));
+	memcpy(slot->tts_isnull, row->nulls, ncolumns * sizeof(bool));
 	ExecStoreVirtualTuple(slot);
 }
 
@@ -107,6 +112,8 @@ insert_index_entries(const DerivedTable *table, TupleTableSlot *slot,
 		if (!info->ii_ReadyForInserts || !UPDATE_CONCERNS(updated, info))
 			continue;
 		FormIndexDatum(info, slot, NULL, values, nulls);
+		if (table->indexes[i].is_by_reach && nulls[0])
+			continue;
 		(void) index_insert(index, values, nulls, &slot->tts_tid,
 							table->relation,
 							info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
@@ -138,19 +145,27 @@ void
 insert_generation(const DerivedTable *table, StoreTable which,
 				  const char *generation)
 {
-	DerivedRow	row = {.nulls = {true, false, false, false}};
+	DerivedRow	row = {.nulls = {true}};
+	int			generation_column = RelationGetDescr(table->relation)->natts - 1;
 
-	if (which == TABLE_PENDING)
+	switch (which)
 	{
-		row.values[1] = TimestampTzGetDatum(DT_NOBEGIN);
-		row.values[2] = TimestampTzGetDatum(DT_NOBEGIN);
+		case TABLE_PENDING:
+			row.values[DERIVED_FIRST - 1] = TimestampTzGetDatum(DT_NOBEGIN);
+			row.values[DERIVED_LAST - 1] = TimestampTzGetDatum(DT_NOBEGIN);
+			break;
+		case TABLE_SESSION_IDLE:
+			row.values[DERIVED_FIRST - 1] = timestamptz_array(NULL, 0);
+			row.values[DERIVED_LAST - 1] = timestamptz_array(NULL, 0);
+			row.nulls[IDLE_REACH - 1] = true;
+			break;
+		case TABLE_SESSION_COUNT:
+			row.values[COUNT_SESSIONS - 1] = Int64GetDatum(0);
+			break;
+		default:
+			elog(ERROR, "table \"%s\" holds no generation", table_names[which]);
 	}
-	else
-	{
-		row.values[1] = timestamptz_array(NULL, 0);
-		row.values[2] = timestamptz_array(NULL, 0);
-	}
-	row.values[DERIVED_GENERATION - 1] = CStringGetTextDatum(generation);
+	row.values[generation_column] = CStringGetTextDatum(generation);
 	insert_derived_row(table, &row);
 }
 
@@ -255,6 +270,59 @@ update_derived_row(const DerivedTable *table, ItemPointer place,
 		insert_index_entries(table, table->slot, updated);
 }
 
+/* What set_generation() has found of rows with a generation. */
+typedef struct Generations
+{
+	const DerivedTable *table;
+	const char *wanted;
+	bool		is_there;
+} Generations;
+
+static void
+keep_or_delete(Generations *generations, TupleTableSlot *row)
+{
+	char		shown[GENERATION_SIZE];
+
+	read_generation(row, shown);
+	if (!generations->is_there && strcmp(shown, generations->wanted) == 0)
+		generations->is_there = true;
+	else
+		delete_derived_row(generations->table, &row->tts_tid);
+}
+
+static void
+find_by_index(Generations *generations)
+{
+	Relation	relation = generations->table->relation;
+	DerivedScan scan;
+
+	if (!begin_generation_scan(&scan, relation, GetActiveSnapshot()))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index on session_id of table \"%s\" has been dropped meanwhile",
+						RelationGetRelationName(relation))));
+	while (next_derived_row(&scan))
+		keep_or_delete(generations, scan.slot);
+	end_derived_scan(&scan);
+}
+
+static void
+find_among_counts(Generations *generations)
+{
+	Relation	relation = generations->table->relation;
+	TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (slot_attisnull(slot, COUNT_DAY))
+			keep_or_delete(generations, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+}
+
 /*
  * Delete the rows with a generation that the active snapshot sees, and put one in
  * their place, unless that is what is there.
@@ -263,23 +331,12 @@ void
 set_generation(const DerivedTable *table, StoreTable which,
 			   const char *generation)
 {
-	DerivedScan scan;
-	char		shown[GENERATION_SIZE];
-	bool		is_there = false;
+	Generations generations = {table, generation, false};
 
-	if (!begin_generation_scan(&scan, table->relation, GetActiveSnapshot()))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("index on session_id of table \"%s\" has been dropped meanwhile",
-						RelationGetRelationName(table->relation))));
-	while (next_generation(&scan, shown))
-	{
-		if (!is_there && strcmp(shown, generation) == 0)
-			is_there = true;
-		else
-			delete_derived_row(table, &scan.slot->tts_tid);
-	}
-	end_derived_scan(&scan);
-	if (!is_there)
+	if (which == TABLE_SESSION_COUNT)
+		find_among_counts(&generations);
+	else
+		find_by_index(&generations);
+	if (!generations.is_there)
 		insert_generation(table, which, generation);
 }

@@ -21,6 +21,7 @@
 #include "lib/stringinfo.h"
 #include "pgtime.h"
 #include "storage/lock.h"
+#include "utils/date.h"
 #include "utils/timestamp.h"
 
 /* module.c: the settings */
@@ -95,6 +96,7 @@ typedef enum StoreTable
 	TABLE_ACTIVITY,
 	TABLE_SESSION_IDLE,
 	TABLE_PENDING,
+	TABLE_SESSION_COUNT,
 	NUM_STORE_TABLES
 } StoreTable;
 
@@ -119,7 +121,7 @@ typedef struct Store
 } Store;
 
 #define MAX_QUERY_PARAMETERS	14
-#define MAX_QUERY_COLUMNS		5
+#define MAX_QUERY_COLUMNS		7
 
 typedef struct QueryColumn
 {
@@ -351,6 +353,27 @@ extern void read_regions(Activities *activities, RegionRequest *requests,
 extern int	count_activities(const Store *store, int64 session_id,
 							 TimestampTz first, int limit);
 
+/* day_counts.c: sessions by the day of their logins, as arithmetic */
+
+typedef struct DayCount
+{
+	DateADT		day;			/* of UTC */
+	int64		sessions;
+} DayCount;
+
+typedef struct DayCounts
+{
+	Size		count;
+	Size		allocated;
+	DayCount   *days;			/* in order once they are merged */
+} DayCounts;
+
+extern DateADT day_of(TimestampTz moment);
+extern TimestampTz beginning_of_day(DateADT day);
+extern void add_to_day(DayCounts *counts, DateADT day, int64 sessions);
+extern void merge_days(DayCounts *counts);
+extern int64 sessions_on(const DayCounts *counts, DateADT day);
+
 /* transition.c: what a statement touched */
 
 /* Touched sessions in ascending order of their ids. */
@@ -369,8 +392,12 @@ extern void moved_activities(const TriggerData *trigger, TouchedSessions *from,
 extern void touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
 							 Tuplestorestate *without,
 							 TouchedSessions *sessions);
+extern void count_sessions_of(const TriggerData *trigger, Tuplestorestate *rows,
+							  int each, DayCounts *counts);
+extern void changed_sessions(const TriggerData *trigger, DayCounts *counts,
+							 TouchedSessions *sessions);
 
-/* derived.c: whether the derived tables can be trusted */
+/* trigger_sets.c: the triggers that note what is written */
 
 /*
  * What the derived tables hold, and how sessions are dealt out to those who fold:
@@ -379,16 +406,7 @@ extern void touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
 #define GENERATION_FORMAT		"1"
 #define GENERATION_SIZE			64
 
-#define ACTIVITY_TRIGGER_SYMBOL	"ekran_activity_changed"
-
-/* Columns of both derived tables. */
-#define DERIVED_SESSION_ID		1
-#define DERIVED_FIRST			2	/* first_moment, or gap_start */
-#define DERIVED_LAST			3	/* last_moment, or gap_end */
-#define DERIVED_GENERATION		4
-#define NUM_DERIVED_COLUMNS		4
-
-typedef struct ActivityTrigger
+typedef struct StoreTrigger
 {
 	const char *name;
 	int16		type;			/* as in pg_trigger.tgtype */
@@ -400,10 +418,50 @@ typedef struct ActivityTrigger
 	bool		has_new_rows;
 	bool		is_for_partitions;	/* of no use on a table of one piece? */
 	const char *comment;
-} ActivityTrigger;
+} StoreTrigger;
 
-extern const ActivityTrigger activity_triggers[];
-extern const int num_activity_triggers;
+#define MAX_NAMED_COLUMNS	3
+#define NUM_TRIGGER_SETS	2
+
+/* Those of a table, which all call one function. */
+typedef struct TriggerSet
+{
+	StoreTable	table;
+	const char *symbol;			/* of the function */
+	const char *columns[MAX_NAMED_COLUMNS]; /* that must keep name and type */
+	const StoreTrigger *triggers;	/* the leading one first */
+	int			count;
+} TriggerSet;
+
+extern const TriggerSet trigger_sets[NUM_TRIGGER_SETS];
+
+extern const TriggerSet *triggers_of(StoreTable table);
+extern bool is_wanted(const StoreTrigger *trigger, char kind);
+extern AttrNumber column_number(Relation table, const char *name);
+extern const char *trigger_generation(const Trigger *trigger);
+extern const char *triggers_fault(const TriggerSet *set, Relation table,
+								  Oid function, const char *generation);
+extern const char *noted_table_fault(const TriggerSet *set, Relation table);
+extern bool find_generation(const TriggerSet *set, Relation table,
+							char *generation, const char **reason);
+extern bool is_our_format(const char *generation);
+
+/* derived.c: whether the derived tables can be trusted */
+
+/* Columns of session_idle and pending; the last one is the generation. */
+#define DERIVED_SESSION_ID		1
+#define DERIVED_FIRST			2	/* first_moment, or gap_start */
+#define DERIVED_LAST			3	/* last_moment, or gap_end */
+#define IDLE_REACH				4
+#define NUM_IDLE_COLUMNS		5
+#define NUM_PENDING_COLUMNS		4
+
+/* Columns of session_count; likewise. */
+#define COUNT_DAY				1
+#define COUNT_SESSIONS			2
+#define NUM_COUNT_COLUMNS		3
+
+#define MAX_DERIVED_COLUMNS		NUM_IDLE_COLUMNS
 
 typedef enum DerivedState
 {
@@ -412,10 +470,16 @@ typedef enum DerivedState
 	DERIVED_BROKEN				/* not as ekran_create_store() makes them */
 } DerivedState;
 
-typedef struct DerivedStatus
+typedef struct Verdict
 {
 	DerivedState state;
 	const char *reason;			/* NULL if there is nothing wrong */
+} Verdict;
+
+typedef struct DerivedStatus
+{
+	Verdict		gaps;			/* session_idle and pending, of activity */
+	Verdict		counts;			/* session_count, of session */
 	bool		is_empty;		/* activity; only if it is one piece and all is ok */
 	char		generation[GENERATION_SIZE];	/* of the triggers; may be empty */
 } DerivedStatus;
@@ -432,14 +496,7 @@ typedef struct DerivedScan
 	TupleTableSlot *slot;		/* the row in hand */
 } DerivedScan;
 
-extern bool is_wanted(const ActivityTrigger *trigger, char kind);
-extern AttrNumber column_number(Relation table, const char *name);
-extern const char *trigger_generation(const Trigger *trigger);
-extern const char *activity_triggers_fault(Relation activity, Oid function,
-										   const char *generation);
-extern bool find_generation(Relation activity, char *generation,
-							const char **reason);
-extern bool is_our_format(const char *generation);
+extern bool is_by_reach(Relation index);
 extern const char *derived_table_misfit(Relation table, const Store *store,
 										StoreTable which);
 extern const char *derived_table_fault(Relation table, const Store *store,
@@ -447,7 +504,6 @@ extern const char *derived_table_fault(Relation table, const Store *store,
 extern bool lock_if_free(const Store *store, StoreTable which, LOCKMODE mode);
 extern bool is_known_sound(const Store *store, StoreTable which);
 extern void watch_tables(void);
-extern const char *activity_fault(Relation activity);
 extern Relation open_index(Relation table,
 						   bool (*is_of_use) (Relation table, Relation index));
 extern bool begin_derived_scan(DerivedScan *scan, Relation table,
@@ -456,7 +512,9 @@ extern bool begin_generation_scan(DerivedScan *scan, Relation table,
 								  Snapshot snapshot);
 extern void seek_session(DerivedScan *scan, int64 session_id);
 extern bool seek_first_session(DerivedScan *scan);
+extern bool seek_session_after(DerivedScan *scan, int64 session_id);
 extern bool next_derived_row(DerivedScan *scan);
+extern void read_generation(TupleTableSlot *row, char *generation);
 extern bool next_generation(DerivedScan *scan, char *generation);
 extern void end_derived_scan(DerivedScan *scan);
 extern int	show_generation(Relation table, Snapshot snapshot, char *generation);
@@ -464,6 +522,7 @@ extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
 									bool keep_locked);
+extern const Verdict *worse_verdict(const Verdict *a, const Verdict *b);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
 
 /* gap_index.c: a session's exact gaps, from those stored and what is pending */
@@ -475,8 +534,6 @@ typedef struct Ranges
 	Range	   *ranges;			/* in ascending order, and apart */
 } Ranges;
 
-extern const char *why_not_by_index(const Store *store, const IdleRule *rule);
-extern bool index_is_usable(const Store *store, const IdleRule *rule);
 extern bool add_pending_range(Ranges *ranges, const Datum *values,
 							  const bool *nulls);
 extern bool mend_regions(Gaps *gaps, const RegionRequest *requests, int count);
@@ -488,10 +545,26 @@ extern void raw_gaps_of(const Store *store, const int64 *ids, int count,
 						Gaps *gaps);
 extern Gaps raw_gaps(const Store *store, int64 session_id);
 
+/* reach.c: running sessions with activity beyond the window's start */
+
+typedef struct Reach
+{
+	bool		is_some;		/* or else it is null */
+	TimestampTz first;
+	TimestampTz last;			/* exclusive */
+} Reach;
+
+extern Reach reach_of(bool is_running, TimestampTz login, const Gaps *gaps);
+extern bool equal_reaches(const Reach *a, const Reach *b);
+extern Datum reach_datum(const Reach *reach, bool *is_null);
+extern Reach read_reach(const Datum *bounds, const bool *nulls);
+extern bool has_session_key(const Store *store);
+extern bool find_reaching(const Store *store, TimestampTz moment, Datum *ids);
+
 /* losing.c: activities that were lost */
 
-extern bool is_empty(Relation activity, Snapshot snapshot);
-extern void note_lost_activities(Relation activity);
+extern bool is_empty(Relation table, Snapshot snapshot);
+extern void note_lost_rows(Relation table, StoreTable which);
 
 /* derived_table.c: writing to a derived table */
 
@@ -499,6 +572,7 @@ typedef struct DerivedIndex
 {
 	Relation	relation;
 	struct IndexInfo *info;
+	bool		is_by_reach;	/* of the sessions that have one? */
 } DerivedIndex;
 
 /* A derived table, open to be written to. */
@@ -512,8 +586,8 @@ typedef struct DerivedTable
 
 typedef struct DerivedRow
 {
-	Datum		values[NUM_DERIVED_COLUMNS];
-	bool		nulls[NUM_DERIVED_COLUMNS];
+	Datum		values[MAX_DERIVED_COLUMNS];	/* as many as the table has */
+	bool		nulls[MAX_DERIVED_COLUMNS];
 } DerivedRow;
 
 extern void open_derived_table(DerivedTable *table, const Store *store,
@@ -537,9 +611,11 @@ extern void begin_statement(const TriggerData *trigger);
 extern bool has_begun(const TriggerData *trigger);
 extern void end_statement(const TriggerData *trigger);
 extern bool is_statement_in_progress(void);
-extern bool is_in_statement_of(const char *generation);
+extern bool is_in_statement_of(const TriggerData *trigger);
 extern void note_fold(void);
 extern bool has_folded(void);
+extern void note_counts(void);
+extern bool sees_counts(Snapshot snapshot);
 extern void watch_transactions(void);
 
 /* references.c: what a foreign key of activity to session would do */
@@ -582,16 +658,66 @@ extern void begin_fold(Fold *fold, const Store *store, SliceSet wanted,
 extern void end_fold(Fold *fold);
 extern int64 fold_sessions(const Fold *fold, int64 first_id, int64 limit,
 						   Continuation *continuation);
-extern void write_idle(const Fold *fold, int64 session_id, const Gaps *gaps,
-					   ItemPointer place, const Gaps *stored);
+extern SliceSet slice_of(int64 session_id);
+extern void fold_session(const Fold *fold, int64 session_id);
+extern void write_idle(const Fold *fold, int64 session_id,
+					   const Gaps *gaps, const Reach *reach, ItemPointer place,
+					   const Gaps *stored, const Reach *stored_reach);
 extern void set_generations(const Fold *fold, const char *generation);
-extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
-
 /* rebuilding.c: making the index anew */
 
 extern int64 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 							  Continuation *continuation);
-extern int64 rebuild_index(const Store *store);
+extern int64 rebuild_derived(const Store *store);
+
+/* counting.c: the counts of sessions by day */
+
+/* Counts on their way to be put together, with the fold's snapshot active. */
+typedef struct CountFold
+{
+	const Store *store;
+	Verdict		verdict;		/* under its snapshot */
+	char		generation[GENERATION_SIZE];
+	DerivedTable table;
+} CountFold;
+
+/* What there is beside the counts. */
+typedef struct CountsFound
+{
+	int			generations;	/* rows that hold one */
+	char		generation[GENERATION_SIZE];	/* of the last of these */
+	bool		is_sound;		/* is all such as we write it? */
+} CountsFound;
+
+extern CountsFound read_day_counts(Relation table, Snapshot snapshot,
+								   DayCounts *counts);
+extern Verdict load_day_counts(const Store *store, Snapshot snapshot,
+							   const char *generation, DayCounts *counts);
+extern void count_logins(const Store *store, DayCounts *counts);
+extern void append_counts(const DerivedTable *table, const DayCounts *counts);
+extern bool begin_count_fold(CountFold *fold, const Store *store, bool wait);
+extern void end_count_fold(CountFold *fold);
+extern void compact_counts(const CountFold *fold, int64 limit);
+extern void recount_sessions(const CountFold *fold);
+
+/* chance.c: what agents fold by the way */
+
+extern void fold_by_chance(const Store *store, const TouchedSessions *sessions);
+extern void compact_by_chance(const Store *store);
+
+/* trust.c: what may answer a caller */
+
+typedef struct Trust
+{
+	/* Why not, or NULL if it may: */
+	const char *not_by_index;	/* session_idle and pending, */
+	const char *not_by_reach;	/* they for running sessions, */
+	const char *not_by_counts;	/* session_count */
+	char		generation[GENERATION_SIZE];	/* that it must hold */
+} Trust;
+
+extern Trust trust_for_caller(const Store *store, const IdleRule *rule);
+extern void tell_trust(const Store *store, const Trust *trust);
 
 /* sessions.c: the sessions that a call is about, in order */
 
@@ -645,7 +771,7 @@ typedef struct Chunk
 typedef struct Selection Selection;
 
 extern Selection *begin_selection(const Store *store, const Window *window,
-								  const Filters *filters);
+								  const Filters *filters, const Trust *trust);
 extern void select_page(Selection *selection, const PageRequest *page);
 extern Chunk *next_chunk(Selection *selection);
 extern int32 count_selected(Selection *selection);
@@ -662,7 +788,7 @@ extern void name_sessions(Names *names, Chunk *chunk);
 typedef struct Measuring Measuring;
 
 extern Measuring *begin_measuring(const Store *store, const IdleRule *rule,
-								  const Window *window);
+								  const Window *window, const Trust *trust);
 extern void measure_sessions(Measuring *measuring, Chunk *chunk);
 extern void end_measuring(Measuring *measuring);
 

@@ -14,7 +14,8 @@
  * That takes READ COMMITTED, where a snapshot can be taken that late.
  *
  * Gaps are a function of the activities alone.  A session without activity has no
- * row; whether it exists doesn't matter here.
+ * row; whether it exists doesn't matter for them.  Beside them stands the reach of a
+ * session that runs, see reach.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,16 +52,6 @@ PG_FUNCTION_INFO_V1(ekran_refresh);
 /* Sessions folded at a time. */
 #define FOLD_BATCH	100
 
-/*
- * So many statements on a session's activities, on average, until a fold: for those
- * who never maintain their store.  Where that is done every minute, agents have
- * hardly ever to fold.
- */
-#define FOLD_EVERY		1024
-
-/* Activities that a fold by chance reads at the most: a few milliseconds' worth. */
-#define FOLD_AT_MOST	5000
-
 /* In order, for the planner has nothing but the index for that. */
 static const StoreQuery pending_from = {
 	.sql = "SELECT p.session_id, p.first_moment, p.last_moment, p.ctid"
@@ -87,11 +78,22 @@ static const StoreQuery pending_of_session = {
 };
 
 static const StoreQuery idle_of_sessions = {
-	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid"
+	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid,"
+	" pg_catalog.lower(i.reach), pg_catalog.upper(i.reach)"
 	" FROM @store@.session_idle i"
 	" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
 	.parameters = {INT8ARRAYOID},
-	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIDOID}},
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE},
+		{TIDOID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
+	.plan_options = PLAN_ONCE
+};
+
+static const StoreQuery running_of_sessions = {
+	.sql = "SELECT s.session_id, s.login_date FROM @store@.session s"
+	" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	" AND s.logout_date IS NULL",
+	.parameters = {INT8ARRAYOID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
 };
 
@@ -101,7 +103,8 @@ enum
 	ROW_SESSION_ID,
 	ROW_FIRST,					/* first_moment, or gap_start */
 	ROW_LAST,					/* last_moment, or gap_end */
-	ROW_PLACE
+	ROW_PLACE,
+	ROW_REACH					/* its bounds, of session_idle */
 };
 
 /* A session on its way to be folded. */
@@ -114,15 +117,23 @@ typedef struct FoldedSession
 	ItemPointerData place;		/* and where */
 	bool		has_gaps;		/* does it hold some? */
 	Gaps		stored;			/* valid only if has_gaps */
+	Reach		stored_reach;
+	bool		is_running;
+	TimestampTz login;			/* valid only if is_running */
 	bool		is_mended;		/* are these and the pending ranges enough? */
 	Gaps		gaps;			/* the outcome */
 } FoldedSession;
 
-static int
+/*
+ * The slice that a session is in, as a set of one.
+ */
+SliceSet
 slice_of(int64 session_id)
 {
-	return hash_bytes((const unsigned char *) &session_id,
-					  sizeof(session_id)) % NUM_SLICES;
+	int			slice = hash_bytes((const unsigned char *) &session_id,
+								   sizeof(session_id)) % NUM_SLICES;
+
+	return (SliceSet) 1 << slice;
 }
 
 /*
@@ -182,6 +193,7 @@ void
 begin_fold(Fold *fold, const Store *store, SliceSet wanted, bool wait)
 {
 	fold->store = store;
+	LockRelationOid(store->tables[TABLE_SESSION], AccessShareLock);
 	LockRelationOid(store->tables[TABLE_ACTIVITY], AccessShareLock);
 	open_derived_table(&fold->idle, store, TABLE_SESSION_IDLE);
 	open_derived_table(&fold->pending, store, TABLE_PENDING);
@@ -192,8 +204,11 @@ begin_fold(Fold *fold, const Store *store, SliceSet wanted, bool wait)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	fold->status = derived_status(store, GetActiveSnapshot(), true);
-	if (fold->status.state == DERIVED_BROKEN)
-		refuse_broken(store, fold->status.reason);
+	if (fold->status.gaps.state == DERIVED_BROKEN)
+		refuse_broken(store, fold->status.gaps.reason);
+	/* The reach is made of sessions, and these must be noted too. */
+	if (fold->status.counts.state == DERIVED_BROKEN)
+		refuse_broken(store, fold->status.counts.reason);
 	fold->activities = begin_activities(store);
 }
 
@@ -207,13 +222,15 @@ end_fold(Fold *fold)
 }
 
 /*
- * Put a session's gaps in the place of its row, if it has one.
+ * Put a session's gaps and reach in the place of its row, if it has one.
  */
 void
 write_idle(const Fold *fold, int64 session_id, const Gaps *gaps,
-		   ItemPointer place, const Gaps *stored)
+		   const Reach *reach, ItemPointer place, const Gaps *stored,
+		   const Reach *stored_reach)
 {
-	DerivedRow	row = {.nulls = {false, false, false, true}};
+	DerivedRow	row = {.nulls = {false, false, false, false, true}};
+	Datum	   *reach_value = &row.values[IDLE_REACH - 1];
 
 	if (gaps->count == 1)		/* no activity */
 	{
@@ -221,59 +238,99 @@ write_idle(const Fold *fold, int64 session_id, const Gaps *gaps,
 			delete_derived_row(&fold->idle, place);
 		return;
 	}
-	if (place != NULL && stored != NULL && equal_gaps(gaps, stored))
+	if (place != NULL && stored != NULL && equal_gaps(gaps, stored) &&
+		equal_reaches(reach, stored_reach))
 		return;
 
 	row.values[0] = Int64GetDatum(session_id);
 	write_gaps(gaps, &row.values[1], &row.values[2]);
+	*reach_value = reach_datum(reach, &row.nulls[IDLE_REACH - 1]);
 	if (place != NULL)
 		update_derived_row(&fold->idle, place, &row);
 	else
 		insert_derived_row(&fold->idle, &row);
 	pfree(DatumGetPointer(row.values[1]));
 	pfree(DatumGetPointer(row.values[2]));
+	if (!row.nulls[IDLE_REACH - 1])
+		pfree(DatumGetPointer(*reach_value));
 }
 
 /*
- * Let the sessions of a batch, which ascend, know their stored gaps, which point
- * into the rows.
+ * The session of a batch, which ascends, that has an id.
+ */
+static FoldedSession *
+find_folded(FoldedSession *sessions, int count, int64 session_id)
+{
+	int			low = 0;
+	int			high = count - 1;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (sessions[middle].session_id < session_id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return &sessions[low];
+}
+
+static Datum
+batch_ids(const FoldedSession *sessions, int count)
+{
+	int64		ids[FOLD_BATCH];
+
+	for (int i = 0; i < count; i++)
+		ids[i] = sessions[i].session_id;
+	return int8_array(ids, count);
+}
+
+/*
+ * Let the sessions of a batch know their stored gaps, which point into the rows.
  */
 static void
 load_stored_gaps(const Fold *fold, FoldedSession *sessions, int count, Rows *rows)
 {
-	int64		ids[FOLD_BATCH];
-	Datum		parameters[1];
-
-	for (int i = 0; i < count; i++)
-		ids[i] = sessions[i].session_id;
-	parameters[0] = int8_array(ids, count);
+	Datum		parameters[] = {batch_ids(sessions, count)};
 
 	begin_rows(rows, fold->store, &idle_of_sessions, parameters);
 	while (next_row(rows))
 	{
-		int64		id = DatumGetInt64(rows->values[ROW_SESSION_ID]);
-		int			low = 0;
-		int			high = count - 1;
-		FoldedSession *session;
+		FoldedSession *session = find_folded(sessions, count,
+											 DatumGetInt64(rows->values[ROW_SESSION_ID]));
 
-		while (low < high)
-		{
-			int			middle = low + (high - low) / 2;
-
-			if (sessions[middle].session_id < id)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		session = &sessions[low];
 		session->has_row = true;
 		ItemPointerCopy((ItemPointer) DatumGetPointer(rows->values[ROW_PLACE]),
 						&session->place);
 		session->has_gaps = read_gaps(rows->values + ROW_FIRST,
 									  rows->nulls + ROW_FIRST,
 									  &session->stored);
+		session->stored_reach = read_reach(rows->values + ROW_REACH,
+										   rows->nulls + ROW_REACH);
 		session->is_mended = session->is_sound && session->has_gaps;
 	}
+}
+
+/*
+ * Let them know whether they run.
+ */
+static void
+load_logins(const Fold *fold, FoldedSession *sessions, int count)
+{
+	Datum		parameters[] = {batch_ids(sessions, count)};
+	Rows		rows;
+
+	begin_rows(&rows, fold->store, &running_of_sessions, parameters);
+	while (next_row(&rows))
+	{
+		FoldedSession *session = find_folded(sessions, count,
+											 DatumGetInt64(rows.values[0]));
+
+		session->is_running = !rows.nulls[1];
+		session->login = DatumGetTimestampTz(rows.values[1]);
+	}
+	end_rows(&rows);
 }
 
 /*
@@ -287,8 +344,11 @@ mend_stored_gaps(const Fold *fold, FoldedSession *sessions, int count)
 	int			next = 0;
 
 	for (int i = 0; i < count; i++)
+	{
+		sessions[i].gaps = sessions[i].stored;
 		if (sessions[i].is_mended)
 			nrequests += sessions[i].pending.count;
+	}
 	if (nrequests == 0)
 		return;
 
@@ -308,7 +368,6 @@ mend_stored_gaps(const Fold *fold, FoldedSession *sessions, int count)
 
 		if (!session->is_mended)
 			continue;
-		session->gaps = session->stored;
 		session->is_mended = mend_regions(&session->gaps, requests + next,
 										  session->pending.count);
 		next += session->pending.count;
@@ -346,15 +405,19 @@ fold_batch(const Fold *fold, FoldedSession *sessions, int count)
 		return;
 	CHECK_FOR_INTERRUPTS();
 	load_stored_gaps(fold, sessions, count, &stored);
+	load_logins(fold, sessions, count);
 	mend_stored_gaps(fold, sessions, count);
 	read_other_gaps(fold, sessions, count);
 	for (int i = 0; i < count; i++)
 	{
 		FoldedSession *session = &sessions[i];
+		Reach		reach = reach_of(session->is_running, session->login,
+									 &session->gaps);
 
-		write_idle(fold, session->session_id, &session->gaps,
+		write_idle(fold, session->session_id, &session->gaps, &reach,
 				   session->has_row ? &session->place : NULL,
-				   session->has_gaps ? &session->stored : NULL);
+				   session->has_gaps ? &session->stored : NULL,
+				   &session->stored_reach);
 	}
 	end_rows(&stored);
 }
@@ -397,7 +460,7 @@ fold_pending(const Fold *fold, const StoreQuery *query, int64 first_id,
 				continuation->next_id = id;
 				break;
 			}
-			if ((fold->slices & ((SliceSet) 1 << slice_of(id))) == 0)
+			if ((fold->slices & slice_of(id)) == 0)
 				continue;
 			if (count == FOLD_BATCH)
 			{
@@ -438,6 +501,15 @@ fold_sessions(const Fold *fold, int64 first_id, int64 limit,
 }
 
 /*
+ * Fold what is pending for one session.
+ */
+void
+fold_session(const Fold *fold, int64 session_id)
+{
+	(void) fold_pending(fold, &pending_of_session, session_id, PG_INT64_MAX, NULL);
+}
+
+/*
  * Make both derived tables ones of a generation, or of what else stands there.
  */
 void
@@ -458,159 +530,6 @@ why_not_fold(void)
 	if (is_statement_in_progress())
 		return "a statement on activities is in progress";
 	return NULL;
-}
-
-/*
- * The moment from which on the activities of a session would have to be read to fold
- * it: all that there are, where it has no row yet.
- */
-static TimestampTz
-first_moment_to_read(const Fold *fold, int64 session_id)
-{
-	Snapshot	snapshot = GetActiveSnapshot();
-	TimestampTz first = DT_NOEND;
-	DerivedScan scan;
-	bool		is_found;
-
-	if (!begin_derived_scan(&scan, fold->idle.relation, snapshot, true))
-		return DT_NOBEGIN;
-	seek_session(&scan, session_id);
-	is_found = next_derived_row(&scan);
-	end_derived_scan(&scan);
-	if (!is_found ||
-		!begin_derived_scan(&scan, fold->pending.relation, snapshot, true))
-		return DT_NOBEGIN;
-	seek_session(&scan, session_id);
-	while (next_derived_row(&scan))
-	{
-		bool		isnull;
-		Datum		value = slot_getattr(scan.slot, DERIVED_FIRST, &isnull);
-
-		first = isnull ? DT_NOBEGIN : Min(first, DatumGetTimestampTz(value));
-	}
-	end_derived_scan(&scan);
-	return first;
-}
-
-/*
- * Would more than FOLD_AT_MOST activities be read?
- */
-static bool
-takes_long(const Fold *fold, int64 session_id)
-{
-	return count_activities(fold->store, session_id,
-							first_moment_to_read(fold, session_id),
-							FOLD_AT_MOST + 1) > FOLD_AT_MOST;
-}
-
-/*
- * Fold a session, if nobody else is at it, and if that doesn't take long: the agent
- * waits for it, and could run out of time.
- */
-static void
-fold_session(const Store *store, int64 session_id)
-{
-	Fold		fold;
-
-	/* Another lock than the one that the statement has by now. */
-	if (!lock_if_free(store, TABLE_SESSION_IDLE, RowExclusiveLock))
-		return;
-	begin_fold(&fold, store, (SliceSet) 1 << slice_of(session_id), false);
-	if (fold.status.state == DERIVED_OK && fold.slices != 0 &&
-		!takes_long(&fold, session_id))
-		(void) fold_pending(&fold, &pending_of_session, session_id, PG_INT64_MAX,
-							NULL);
-	end_fold(&fold);
-}
-
-static void
-fold_chosen(const Store *store, const int64 *ids, int count)
-{
-	Store		owned = *store;
-	CallerRights caller = become_owner(&owned, OWNER_KEEPS);
-
-	SPI_connect();
-	for (int i = 0; i < count; i++)
-		fold_session(&owned, ids[i]);
-	SPI_finish();
-	become_caller(&owned, caller);
-}
-
-/*
- * Do so in a subtransaction: what a fold meets with is not the business of whoever
- * ingests.
- */
-static void
-try_fold_chosen(const Store *store, const int64 *ids, int count)
-{
-	MemoryContext caller_context = CurrentMemoryContext;
-	ResourceOwner caller_owner = CurrentResourceOwner;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller_context);
-	PG_TRY();
-	{
-		fold_chosen(store, ids, count);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller_context);
-		CurrentResourceOwner = caller_owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(error);
-		ereport(LOG,
-				(errmsg("could not fold in what is pending in store \"%s\": %s",
-						NameStr(store->name), error->message),
-				 errdetail("It stays pending. What is returned is exact all the same.")));
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller_context);
-	CurrentResourceOwner = caller_owner;
-}
-
-/*
- * Is the statement in hand a transaction of its own?  Not in a block, nor inside of a
- * function, a DO, or another statement's trigger.
- */
-static bool
-is_statement_alone(void)
-{
-	CommandTag	command = ActivePortal == NULL ? CMDTAG_UNKNOWN : ActivePortal->commandTag;
-
-	return !IsTransactionBlock() && GetCurrentTransactionNestLevel() == 1 &&
-		trigger_depth() == 1 &&
-		(command == CMDTAG_INSERT || command == CMDTAG_COPY ||
-		 command == CMDTAG_UPDATE || command == CMDTAG_MERGE);
-}
-
-/*
- * Now and then, fold what is pending for sessions that a statement touched: by
- * chance, for to count it would take longer than to add to it.
- *
- * A fold keeps its slice until the transaction ends, so that must be soon.
- */
-void
-fold_by_chance(const Store *store, const TouchedSessions *sessions)
-{
-	int64		chosen[FOLD_BATCH];
-	int			count = 0;
-
-	if (!is_statement_alone() || why_not_fold() != NULL)
-		return;
-	for (int i = 0; i < sessions->count && count < FOLD_BATCH; i++)
-		if (pg_prng_uint32(&pg_global_prng_state) % FOLD_EVERY == 0)
-			chosen[count++] = sessions->ids[i];
-	if (count > 0)
-		try_fold_chosen(store, chosen, count);
 }
 
 static void
@@ -646,14 +565,23 @@ ekran_refresh(PG_FUNCTION_ARGS)
 	else
 	{
 		Fold		fold;
+		CountFold	count_fold;
 
 		SPI_connect();
 		begin_fold(&fold, &store, ALL_SLICES, false);
-		if (fold.status.state == DERIVED_OK)
+		if (fold.status.gaps.state == DERIVED_OK)
 			folded = fold_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, NULL);
 		else
-			warn_not_folded(fold.status.reason, "CALL ekran_maintain() makes the derived tables anew.");
+			warn_not_folded(fold.status.gaps.reason, "CALL ekran_maintain() makes the derived tables anew.");
 		end_fold(&fold);
+		if (begin_count_fold(&count_fold, &store, false))
+		{
+			if (count_fold.verdict.state == DERIVED_OK)
+				compact_counts(&count_fold, PG_INT64_MAX);
+			else
+				warn_not_folded(count_fold.verdict.reason, "CALL ekran_maintain() makes the derived tables anew.");
+			end_count_fold(&count_fold);
+		}
 		SPI_finish();
 	}
 	become_caller(&store, caller);

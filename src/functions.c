@@ -37,11 +37,13 @@ static Reader
 begin_page(const Store *store, const IdleRule *rule, const Window *window,
 		   const Filters *filters, const PageRequest *page)
 {
+	Trust		trust = trust_for_caller(store, rule);
 	Reader		reader;
 
-	reader.selection = begin_selection(store, window, filters);
+	tell_trust(store, &trust);
+	reader.selection = begin_selection(store, window, filters, &trust);
 	reader.names = begin_names(store);
-	reader.measuring = begin_measuring(store, rule, window);
+	reader.measuring = begin_measuring(store, rule, window, &trust);
 	select_page(reader.selection, page);
 	return reader;
 }
@@ -142,12 +144,16 @@ ekran_sessions_total_count(PG_FUNCTION_ARGS)
 {
 	Window		window = get_window_arguments(fcinfo);
 	Filters		filters = get_filter_arguments(fcinfo, ARG_COUNT_FILTERS);
+	IdleRule	rule = idle_rule_setting();
 	Store		store;
+	Trust		trust;
 	int32		count;
 
 	find_store(&store);
 	SPI_connect();
-	count = count_selected(begin_selection(&store, &window, &filters));
+	trust = trust_for_caller(&store, &rule);
+	tell_trust(&store, &trust);
+	count = count_selected(begin_selection(&store, &window, &filters, &trust));
 	SPI_finish();
 	PG_RETURN_INT32(count);
 }

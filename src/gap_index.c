@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * gap_index.c
- *	  The idle-gap index of a store, as it is read: whether it can answer a
- *	  caller, and the exact gaps of a session whatever is not folded in yet.
+ *	  The idle-gap index of a store, as it is read: the exact gaps of a session,
+ *	  whatever is not folded in yet.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,10 +11,6 @@
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "executor/tuptable.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/rls.h"
-#include "utils/snapmgr.h"
 
 /*
  * Ranges as near as this are read as one: to read the activities in between
@@ -37,70 +33,6 @@ static const StoreQuery activities_of_sessions = {
 	.plan_options = PLAN_ONCE,
 	.batch = ACTIVITY_BATCH
 };
-
-static const char *
-why_not_for_caller(const Store *store)
-{
-	Oid			idle = store->tables[TABLE_SESSION_IDLE];
-	Oid			pending = store->tables[TABLE_PENDING];
-
-	if (pg_class_aclcheck(idle, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
-		pg_class_aclcheck(pending, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
-		return "the caller may not read \"session_idle\" and \"pending\"";
-	if (check_enable_rls(store->tables[TABLE_ACTIVITY], InvalidOid, true) == RLS_ENABLED ||
-		check_enable_rls(idle, InvalidOid, true) == RLS_ENABLED ||
-		check_enable_rls(pending, InvalidOid, true) == RLS_ENABLED)
-		return "row-level security holds for the caller";
-	return NULL;
-}
-
-/*
- * Why the index can't answer for the caller under the active snapshot, or NULL.
- *
- * It can't for thresholds that gaps it leaves out would exceed, where it can't be
- * trusted, and while this transaction sees what it does not tell of.  It must not
- * where row-level security shows the caller only some activities, for the gaps are
- * those between all; nor where it hides rows of the index itself.  A caller who may
- * not read the index reads what it is made from: slower, and as exact.
- */
-const char *
-why_not_by_index(const Store *store, const IdleRule *rule)
-{
-	DerivedStatus status;
-	const char *reason;
-
-	if (rule->threshold < MINIMUM_GAP)
-		return "ekran_sessions.idle_threshold is less than a minute";
-	if (is_statement_in_progress())
-		return "a statement on activities is in progress";
-	if (has_folded())
-		return "the transaction has folded";
-	for (StoreTable table = TABLE_ACTIVITY; table <= TABLE_PENDING; table++)
-		if (!OidIsValid(store->tables[table]))
-			return psprintf("there is no table \"%s\"", table_names[table]);
-	reason = why_not_for_caller(store);
-	if (reason != NULL)
-		return reason;
-	status = derived_status(store, GetActiveSnapshot(), true);
-	if (status.is_empty)
-		return "table \"activity\" is empty";
-	return status.state == DERIVED_OK ? NULL : status.reason;
-}
-
-/*
- * Can the index answer for the caller?
- */
-bool
-index_is_usable(const Store *store, const IdleRule *rule)
-{
-	const char *reason = why_not_by_index(store, rule);
-
-	if (reason != NULL)
-		ereport(DEBUG1,
-				(errmsg("store \"%s\" is read from its activities: %s",
-						NameStr(store->name), reason)));
-	return reason == NULL;
-}
 
 /*
  * Add a range, which must not begin before the one added last.
@@ -135,7 +67,8 @@ add_range(Ranges *ranges, TimestampTz first, TimestampTz last)
 
 /*
  * Add what a row of pending covers: its columns first_moment and last_moment.
- * Rows come in ascending order.
+ * Rows come in ascending order.  One that covers nothing only says that the session
+ * itself has changed.
  *
  * False if that is no range: somebody has written there; then only the raw
  * activities are to be trusted.
@@ -148,7 +81,8 @@ add_pending_range(Ranges *ranges, const Datum *values, const bool *nulls)
 
 	if (nulls[0] || nulls[1] || first > last)
 		return false;
-	add_range(ranges, first, last);
+	if (last != DT_NOBEGIN)
+		add_range(ranges, first, last);
 	return true;
 }
 

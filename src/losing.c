@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * losing.c
- *	  Activities that were lost, all of them, by ways that leave no trace: a
- *	  restore without them, or a crash of the server while their table was not
- *	  logged.
+ *	  Activities or sessions that were lost, all of them, by ways that leave no
+ *	  trace: a restore without them, or a crash of the server while their table
+ *	  was not logged.
  *
- * Readers of an empty table don't ask the index.  When the first activities come,
- * it must not be trusted either, unless it knows that the others are gone: of
- * those that were deleted, pending tells.
+ * Readers of an empty table don't ask the derived ones.  When the first rows come, these
+ * must not be trusted either, unless they know that the others are gone: of activities
+ * that were deleted, pending tells, and the counts of sessions add up to none.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,26 +65,26 @@ has_row(Relation table, Snapshot snapshot)
  * Is it a table of one piece that is soon looked through?
  */
 static bool
-has_few_pages(Relation activity)
+has_few_pages(Relation table)
 {
 	BlockNumber target;
 
-	if (activity->rd_rel->relkind != RELKIND_RELATION)
+	if (table->rd_rel->relkind != RELKIND_RELATION)
 		return false;
 	/* Who inserts knows without asking for the size. */
-	target = RelationGetTargetBlock(activity);
+	target = RelationGetTargetBlock(table);
 	if (target != InvalidBlockNumber && target >= FEW_PAGES)
 		return false;
-	return RelationGetNumberOfBlocks(activity) <= FEW_PAGES;
+	return RelationGetNumberOfBlocks(table) <= FEW_PAGES;
 }
 
 /*
- * Is activity empty under a snapshot, as far as a few pages tell?
+ * Is a table empty under a snapshot, as far as a few pages tell?
  */
 bool
-is_empty(Relation activity, Snapshot snapshot)
+is_empty(Relation table, Snapshot snapshot)
 {
-	return has_few_pages(activity) && !has_row(activity, snapshot);
+	return has_few_pages(table) && !has_row(table, snapshot);
 }
 
 /*
@@ -188,39 +188,60 @@ index_tells_of_activity(const Store *store, Snapshot snapshot)
 	return result;
 }
 
-static void
-mark_loss(const Store *store)
+static bool
+counts_tell_of_sessions(const Store *store, Snapshot snapshot)
 {
-	DerivedTable pending;
+	Relation	table;
+	DayCounts	counts;
+	bool		result = true;
 
-	open_derived_table(&pending, store, TABLE_PENDING);
-	insert_generation(&pending, TABLE_PENDING, LOST);
-	close_derived_table(&pending);
+	if (!OidIsValid(store->tables[TABLE_SESSION_COUNT]) ||
+		!lock_if_free(store, TABLE_SESSION_COUNT, AccessShareLock))
+		return true;
+	table = table_open(store->tables[TABLE_SESSION_COUNT], NoLock);
+	if (derived_table_fault(table, store, TABLE_SESSION_COUNT) == NULL)
+	{
+		read_day_counts(table, snapshot, &counts);
+		result = counts.count > 0;
+	}
+	table_close(table, NoLock);
+	return result;
+}
+
+static void
+mark_loss(const Store *store, StoreTable which)
+{
+	DerivedTable table;
+
+	open_derived_table(&table, store, which);
+	insert_generation(&table, which, LOST);
+	close_derived_table(&table);
 }
 
 /*
- * Before a statement on activity: if the index tells of activities where there are
- * none, let it be trusted no more.
+ * Before a statement on activity or session: if the derived tables tell of rows where
+ * there are none, let them be trusted no more.
  *
- * Both are asked under one snapshot, as late as can be, for whoever commits activities
+ * Both are asked under one snapshot, as late as can be, for whoever commits rows
  * afterwards has asked the same.
  *
- * Errors: 55000 if pending is not as it was made.
+ * Errors: 55000 if a derived table is not as it was made.
  */
 void
-note_lost_activities(Relation activity)
+note_lost_rows(Relation table, StoreTable which)
 {
 	Snapshot	snapshot;
 	bool		are_lost;
 	Store		store;
 
-	if (!has_few_pages(activity))
+	if (!has_few_pages(table))
 		return;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	are_lost = !has_row(activity, snapshot) &&
-		load_store(&store, RelationGetNamespace(activity)) &&
-		index_tells_of_activity(&store, snapshot);
+	are_lost = !has_row(table, snapshot) &&
+		load_store(&store, RelationGetNamespace(table)) &&
+		(which == TABLE_SESSION ? counts_tell_of_sessions(&store, snapshot) :
+		 index_tells_of_activity(&store, snapshot));
 	UnregisterSnapshot(snapshot);
 	if (are_lost)
-		mark_loss(&store);
+		mark_loss(&store, which == TABLE_SESSION ? TABLE_SESSION_COUNT : TABLE_PENDING);
 }

@@ -51,6 +51,8 @@ typedef struct Maintenance
 {
 	Oid			schema;			/* of the store */
 	Oid			pending;		/* that the lock is on */
+	bool		is_recount;		/* are the sessions to be counted anew? */
+	bool		are_counted;	/* is that done? */
 	bool		is_rebuild;		/* or else a fold */
 	char		mark[GENERATION_SIZE];	/* of the rebuild; empty: not begun */
 	char		generation[GENERATION_SIZE];	/* of the triggers */
@@ -154,7 +156,7 @@ rebuild_stretch(Maintenance *work, const Fold *fold)
 {
 	if (work->mark[0] == '\0')
 	{
-		if (fold->status.state == DERIVED_OK)
+		if (fold->status.gaps.state == DERIVED_OK)
 			work->is_rebuild = false;	/* somebody else has made it anew */
 		else
 			begin_rebuild(work, fold);
@@ -184,11 +186,11 @@ rebuild_stretch(Maintenance *work, const Fold *fold)
 static bool
 fold_stretch(Maintenance *work, const Fold *fold)
 {
-	if (fold->status.state == DERIVED_RAW)
+	if (fold->status.gaps.state == DERIVED_RAW)
 	{
 		ereport(NOTICE,
 				(errmsg("making the idle-gap index of store \"%s\" anew: %s",
-						NameStr(fold->store->name), fold->status.reason)));
+						NameStr(fold->store->name), fold->status.gaps.reason)));
 		work->is_rebuild = true;
 		return false;
 	}
@@ -196,6 +198,29 @@ fold_stretch(Maintenance *work, const Fold *fold)
 	work->sessions += fold_sessions(fold, work->continuation.next_id,
 									PENDING_A_TRANSACTION, &work->continuation);
 	return work->continuation.is_at_end;
+}
+
+/*
+ * Put the counts of sessions together, or count them anew where they can't be trusted:
+ * in one transaction, for it is one pass over an index of session.
+ */
+static void
+maintain_counts(Maintenance *work, const Store *store)
+{
+	CountFold	fold;
+
+	if (!begin_count_fold(&fold, store, work->is_recount))
+		return;
+	if (fold.verdict.state == DERIVED_OK)
+		compact_counts(&fold, PG_INT64_MAX);
+	else if (work->is_recount)
+		recount_sessions(&fold);
+	else
+		ereport(NOTICE,
+				(errmsg("counting the sessions of store \"%s\" anew: %s",
+						NameStr(store->name), fold.verdict.reason)));
+	work->is_recount = !work->is_recount && fold.verdict.state != DERIVED_OK;
+	end_count_fold(&fold);
 }
 
 /*
@@ -210,6 +235,12 @@ maintain_stretch(Maintenance *work, const Store *store)
 	bool		is_done;
 	Fold		fold;
 
+	if (!work->are_counted)
+	{
+		maintain_counts(work, store);
+		work->are_counted = !work->is_recount;
+		return false;
+	}
 	begin_fold(&fold, store, ALL_SLICES, work->is_rebuild);
 	is_done = work->is_rebuild ?
 		rebuild_stretch(work, &fold) : fold_stretch(work, &fold);

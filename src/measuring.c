@@ -106,14 +106,15 @@ begin_index(Measuring *measuring)
  * Begin to measure sessions under the active snapshot, in the current memory context.
  */
 Measuring *
-begin_measuring(const Store *store, const IdleRule *rule, const Window *window)
+begin_measuring(const Store *store, const IdleRule *rule, const Window *window,
+				const Trust *trust)
 {
 	Measuring  *measuring = palloc0(sizeof(Measuring));
 
 	measuring->store = store;
 	measuring->rule = rule;
 	measuring->window = window;
-	measuring->use_index = index_is_usable(store, rule) && begin_index(measuring);
+	measuring->use_index = trust->not_by_index == NULL && begin_index(measuring);
 	return measuring;
 }
 

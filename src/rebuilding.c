@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * rebuilding.c
- *	  Making the idle-gap index anew from the activities: a fold of everything, in
- *	  one pass over the activities and one over the rows of session_idle beside
- *	  it, both in the order of session ids.
+ *	  Making the derived tables anew.  The idle-gap index is a fold of everything, in
+ *	  one pass over the activities, with one over the rows of session_idle and one
+ *	  over the running sessions beside it, all in the order of session ids.
  *
  * What is right already is left as it is.
  *
@@ -31,12 +31,14 @@ static const StoreQuery activities_from = {
 };
 
 static const StoreQuery idle_from = {
-	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid"
+	.sql = "SELECT i.session_id, i.gap_start, i.gap_end, i.ctid,"
+	" pg_catalog.lower(i.reach), pg_catalog.upper(i.reach)"
 	" FROM @store@.session_idle i"
 	" WHERE i.session_id OPERATOR(pg_catalog.>=) $1"
 	" ORDER BY i.session_id",
 	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIDOID}},
+	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE},
+		{TIDOID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 100
 };
@@ -47,7 +49,19 @@ enum
 	IDLE_SESSION_ID,
 	IDLE_START,
 	IDLE_END,
-	IDLE_PLACE
+	IDLE_PLACE,
+	IDLE_REACH_BOUNDS
+};
+
+static const StoreQuery running_from = {
+	.sql = "SELECT s.session_id, s.login_date FROM @store@.session s"
+	" WHERE s.session_id OPERATOR(pg_catalog.>=) $1"
+	" AND s.logout_date IS NULL AND s.login_date IS NOT NULL"
+	" ORDER BY s.session_id",
+	.parameters = {INT8OID},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.plan_options = PLAN_EACH_TIME,
+	.batch = 1000
 };
 
 static const StoreQuery pending_between = {
@@ -60,21 +74,34 @@ static const StoreQuery pending_between = {
 	.batch = 1000
 };
 
-/* The rows of session_idle beside the activities, both in order. */
-typedef struct IdleRows
+/* Rows beside the activities, all in the order of session ids. */
+typedef struct Beside
 {
 	Rows		rows;
 	bool		has_row;		/* one in hand? */
-} IdleRows;
+} Beside;
 
 static void
-advance_idle(IdleRows *idle)
+begin_beside(Beside *beside, const Fold *fold, const StoreQuery *query,
+			 const Datum *parameters)
 {
-	idle->has_row = next_row(&idle->rows);
+	begin_rows(&beside->rows, fold->store, query, parameters);
+}
+
+static void
+advance(Beside *beside)
+{
+	beside->has_row = next_row(&beside->rows);
+}
+
+static int64
+session_beside(const Beside *beside)
+{
+	return DatumGetInt64(beside->rows.values[0]);
 }
 
 static ItemPointer
-idle_place(const IdleRows *idle)
+idle_place(const Beside *idle)
 {
 	return (ItemPointer) DatumGetPointer(idle->rows.values[IDLE_PLACE]);
 }
@@ -83,40 +110,53 @@ idle_place(const IdleRows *idle)
  * Delete the rows of sessions up to an id, which have no activity.
  */
 static void
-delete_idle_up_to(const Fold *fold, IdleRows *idle, int64 session_id)
+delete_idle_up_to(const Fold *fold, Beside *idle, int64 session_id)
 {
-	while (idle->has_row &&
-		   DatumGetInt64(idle->rows.values[IDLE_SESSION_ID]) <= session_id)
+	while (idle->has_row && session_beside(idle) <= session_id)
 	{
 		CHECK_FOR_INTERRUPTS();
 		delete_derived_row(&fold->idle, idle_place(idle));
-		advance_idle(idle);
+		advance(idle);
 	}
 }
 
+static Reach
+rebuild_reach(Beside *running, int64 session_id, const Gaps *gaps)
+{
+	bool		is_running;
+
+	while (running->has_row && session_beside(running) < session_id)
+		advance(running);
+	is_running = running->has_row && session_beside(running) == session_id;
+	return reach_of(is_running, is_running ?
+					DatumGetTimestampTz(running->rows.values[1]) : DT_NOBEGIN, gaps);
+}
+
 static void
-rebuild_idle(const Fold *fold, IdleRows *idle, int64 session_id, Region *region)
+rebuild_idle(const Fold *fold, Beside *idle, Beside *running, int64 session_id,
+			 Region *region)
 {
 	Gaps		gaps;
 	Gaps		stored;
-	bool		has_row;
+	Reach		reach;
 
 	end_region(region, DT_NOEND);
 	gaps = region_gaps(region);
+	reach = rebuild_reach(running, session_id, &gaps);
 	if (session_id > PG_INT64_MIN)
 		delete_idle_up_to(fold, idle, session_id - 1);
-	has_row = idle->has_row &&
-		DatumGetInt64(idle->rows.values[IDLE_SESSION_ID]) == session_id;
-	if (!has_row)
-		write_idle(fold, session_id, &gaps, NULL, NULL);
+	if (!idle->has_row || session_beside(idle) != session_id)
+		write_idle(fold, session_id, &gaps, &reach, NULL, NULL, NULL);
 	else
 	{
 		bool		is_sound = read_gaps(idle->rows.values + IDLE_START,
 										 idle->rows.nulls + IDLE_START, &stored);
+		Reach		stored_reach = read_reach(idle->rows.values + IDLE_REACH_BOUNDS,
+											  idle->rows.nulls + IDLE_REACH_BOUNDS);
 
-		write_idle(fold, session_id, &gaps, idle_place(idle),
-				   is_sound ? &stored : NULL);
-		advance_idle(idle);
+		write_idle(fold, session_id, &gaps, &reach, idle_place(idle),
+				   is_sound ? &stored : NULL, &stored_reach);
+		advance(idle);
 	}
 	free_gaps(&gaps);
 }
@@ -147,7 +187,8 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 	MemoryContext session_context;
 	Datum		parameters[] = {Int64GetDatum(first_id)};
 	Rows		activities;
-	IdleRows	idle;
+	Beside		idle;
+	Beside		running;
 	Region		region;
 	int64		session_id = 0;
 	bool		has_session = false;
@@ -160,10 +201,12 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
 											"ekran_sessions rebuild",
 											ALLOCSET_DEFAULT_SIZES);
-	begin_rows(&idle.rows, fold->store, &idle_from, parameters);
+	begin_beside(&idle, fold, &idle_from, parameters);
+	begin_beside(&running, fold, &running_from, parameters);
 	begin_rows(&activities, fold->store, &activities_from, parameters);
 	MemoryContextSwitchTo(session_context);
-	advance_idle(&idle);
+	advance(&idle);
+	advance(&running);
 	while (next_row(&activities))
 	{
 		int64		id = DatumGetInt64(activities.values[0]);
@@ -172,7 +215,7 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 		{
 			if (has_session)
 			{
-				rebuild_idle(fold, &idle, session_id, &region);
+				rebuild_idle(fold, &idle, &running, session_id, &region);
 				MemoryContextReset(session_context);
 				has_session = false;
 				if (continuation != NULL && seen >= limit)
@@ -193,11 +236,12 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 		seen++;
 	}
 	if (has_session)
-		rebuild_idle(fold, &idle, session_id, &region);
+		rebuild_idle(fold, &idle, &running, session_id, &region);
 	delete_idle_up_to(fold, &idle, last_id);
 	MemoryContextSwitchTo(caller_context);
 	end_rows(&activities);
 	end_rows(&idle.rows);
+	end_rows(&running.rows);
 	MemoryContextDelete(session_context);
 
 	delete_pending_between(fold, first_id, last_id);
@@ -210,10 +254,15 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
  * connection, the owner's rights, and in READ COMMITTED.  Waits for those who fold.
  */
 int64
-rebuild_index(const Store *store)
+rebuild_derived(const Store *store)
 {
 	Fold		fold;
+	CountFold	count_fold;
 	int64		rebuilt;
+
+	(void) begin_count_fold(&count_fold, store, true);
+	recount_sessions(&count_fold);
+	end_count_fold(&count_fold);
 
 	begin_fold(&fold, store, ALL_SLICES, true);
 	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, NULL);
@@ -225,8 +274,8 @@ rebuild_index(const Store *store)
 /*
  * ekran_rebuild() returns bigint
  *
- * Make all derived data anew from the activities, also where triggers did not see
- * what was written; the number of sessions that have some.  Waits for those who
+ * Make all derived data anew from the activities and sessions, also where triggers did
+ * not see what was written; the number of sessions that have some.  Waits for those who
  * fold.  Errors: 25001 outside of READ COMMITTED, 55000 while a statement on
  * activities is in progress or if the store is broken; otherwise as
  * begin_maintenance().
@@ -253,7 +302,7 @@ ekran_rebuild(PG_FUNCTION_ARGS)
 				 errhint("Call ekran_rebuild() as a statement of its own.")));
 
 	SPI_connect();
-	rebuilt = rebuild_index(&store);
+	rebuilt = rebuild_derived(&store);
 	SPI_finish();
 	become_caller(&store, caller);
 	PG_RETURN_INT64(rebuilt);

@@ -27,6 +27,7 @@
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* The parameters of all queries here, in their order. */
 enum
@@ -222,6 +223,26 @@ static const StoreQuery position_within = {
 	.plan_options = PLAN_ONCE
 };
 
+/* likewise from the end of a day ($2), for what lies in its later half */
+static const StoreQuery position_back_from = {
+	.sql = "SELECT s.login_date, s.session_id" OF_SESSION
+	"s.login_date OPERATOR(pg_catalog.<) $2"
+	" ORDER BY s.login_date DESC, s.session_id DESC LIMIT 1 OFFSET $6",
+	.parameters = PARAMETER_TYPES,
+	.columns = {{TIMESTAMPTZOID}, {INT8OID}},
+	.plan_options = PLAN_ONCE
+};
+
+/* Sessions that begin from one moment to before another. */
+static const StoreQuery count_between = {
+	.sql = "SELECT pg_catalog.count(*)" OF_SESSION
+	"s.login_date OPERATOR(pg_catalog.>=) $1"
+	" AND s.login_date OPERATOR(pg_catalog.<) $2",
+	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.columns = {{INT8OID}},
+	.plan_options = PLAN_ONCE
+};
+
 static const StoreQuery login_of_session = {
 	.sql = "SELECT s.login_date FROM @store@.session s"
 	" WHERE s.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
@@ -239,6 +260,21 @@ typedef struct Position
 
 static const Position before_all = {DT_NOBEGIN, PG_INT64_MIN};
 
+/*
+ * A window's days are looked up in session_count, and only what sticks out of them is
+ * counted.  For fewer days, or sessions, it is as quick to go through these.
+ */
+#define MANY_DAYS		(2 * USECS_PER_DAY)
+#define MANY_SESSIONS	2000
+
+/* What is known of the counts of days. */
+typedef enum Counts
+{
+	COUNTS_UNREAD,
+	COUNTS_READ,
+	COUNTS_UNTRUSTED
+} Counts;
+
 typedef enum Part
 {
 	PART_ACROSS,				/* the window's start */
@@ -250,6 +286,7 @@ struct Selection
 {
 	const Store *store;
 	const Window *window;
+	const Trust *trust;
 	Way			way;
 	Datum		parameters[NUM_PARAMETERS];
 	Part		part;			/* that is being read, or to be read next */
@@ -258,6 +295,9 @@ struct Selection
 	int64		offset;			/* and beyond so many more sessions */
 	int64		wanted;			/* sessions, still */
 	int64		across;			/* how many there are; -1: not counted yet */
+	bool		is_reach_known; /* are the parameters of running ones set? */
+	Counts		counts;
+	DayCounts	days;			/* valid only if they are read */
 	Rows		rows;
 	Chunk		chunk;
 };
@@ -284,13 +324,15 @@ choose_way(const Filters *filters)
  * Rule: rules.md, Selected, Filters.
  */
 Selection *
-begin_selection(const Store *store, const Window *window, const Filters *filters)
+begin_selection(const Store *store, const Window *window, const Filters *filters,
+				const Trust *trust)
 {
 	Selection  *selection = palloc0(sizeof(Selection));
 	Datum	   *parameters = selection->parameters;
 
 	selection->store = store;
 	selection->window = window;
+	selection->trust = trust;
 	selection->way = choose_way(filters);
 	selection->part = PART_NONE;
 	selection->across = -1;
@@ -307,7 +349,7 @@ begin_selection(const Store *store, const Window *window, const Filters *filters
 	parameters[PARAM_NO_CLIENT] = BoolGetDatum(filters->clients.has_null);
 	parameters[PARAM_ALL_CLIENTS] = BoolGetDatum(!filters->clients.is_given);
 	parameters[PARAM_RUNNING] = int8_array(NULL, 0);
-	parameters[PARAM_ALL_RUNNING] = BoolGetDatum(true);
+	parameters[PARAM_ALL_RUNNING] = BoolGetDatum(false);
 	return selection;
 }
 
@@ -362,6 +404,25 @@ select_page(Selection *selection, const PageRequest *page)
 		selection->position.login <= selection->window->start ? PART_ACROSS : PART_WITHIN;
 }
 
+/*
+ * Find out which running sessions may be across the window's start.  Of few users or
+ * clients, each session is looked at.
+ */
+static void
+find_running(Selection *selection)
+{
+	Datum	   *parameters = selection->parameters;
+
+	if (selection->is_reach_known || selection->way == BY_USER ||
+		selection->way == BY_CLIENT)
+		return;
+	selection->is_reach_known = true;
+	if (selection->trust->not_by_reach != NULL ||
+		!find_reaching(selection->store, selection->window->start,
+					   &parameters[PARAM_RUNNING]))
+		parameters[PARAM_ALL_RUNNING] = BoolGetDatum(true);
+}
+
 static int64
 count_sessions_across(Selection *selection)
 {
@@ -371,8 +432,11 @@ count_sessions_across(Selection *selection)
 
 		/* No session is across the beginning of time. */
 		if (selection->window->start != DT_NOBEGIN)
+		{
+			find_running(selection);
 			(void) read_row(selection->store, &count_across[selection->way],
 							selection->parameters, &count);
+		}
 		selection->across = DatumGetInt64(count);
 	}
 	return selection->across;
@@ -397,15 +461,162 @@ set_position(Selection *selection, Position position)
 	selection->parameters[PARAM_SESSION_ID] = Int64GetDatum(position.session_id);
 }
 
+/*
+ * Do all days lie in time?  Logins do that have the constraint of a store.
+ */
+static bool
+are_finite(const DayCounts *days)
+{
+	return days->count == 0 ||
+		(days->days[0].day != DATEVAL_NOBEGIN &&
+		 days->days[days->count - 1].day != DATEVAL_NOEND);
+}
+
+/*
+ * Read the counts of days, if they may answer.
+ */
+static bool
+know_days(Selection *selection)
+{
+	const Trust *trust = selection->trust;
+
+	if (selection->counts == COUNTS_UNREAD)
+	{
+		selection->counts = COUNTS_UNTRUSTED;
+		if (trust->not_by_counts == NULL && selection->way == BY_LOGIN)
+		{
+			Verdict		verdict = load_day_counts(selection->store,
+												  GetActiveSnapshot(),
+												  trust->generation,
+												  &selection->days);
+
+			if (verdict.state == DERIVED_OK && are_finite(&selection->days))
+				selection->counts = COUNTS_READ;
+		}
+	}
+	return selection->counts == COUNTS_READ;
+}
+
+static int64
+count_logins_between(const Selection *selection, TimestampTz first, TimestampTz end)
+{
+	Datum		parameters[] = {TimestampTzGetDatum(first), TimestampTzGetDatum(end)};
+	Datum		count = Int64GetDatum(0);
+
+	if (first < end)
+		(void) read_row(selection->store, &count_between, parameters, &count);
+	return DatumGetInt64(count);
+}
+
+/*
+ * How many sessions of a day began before a moment on it: by going through the shorter
+ * part of the day.
+ */
+static int64
+count_before_on_day(const Selection *selection, TimestampTz moment)
+{
+	DateADT		day = day_of(moment);
+	TimestampTz beginning = beginning_of_day(day);
+	TimestampTz end = beginning_of_day(day + 1);
+
+	if (moment - beginning <= end - moment)
+		return count_logins_between(selection, beginning, moment);
+	return sessions_on(&selection->days, day) -
+		count_logins_between(selection, moment, end);
+}
+
+/*
+ * How many sessions began before a moment, counted from the beginning of time.
+ */
+static int64
+count_before(const Selection *selection, TimestampTz moment)
+{
+	DateADT		day = day_of(moment);
+	int64		count = 0;
+
+	for (Size i = 0; i < selection->days.count && selection->days.days[i].day < day; i++)
+		count += selection->days.days[i].sessions;
+	return TIMESTAMP_NOT_FINITE(moment) ? count :
+		count + count_before_on_day(selection, moment);
+}
+
+/*
+ * How many sessions lie before the window, or at its start, and not within it.
+ */
+static int64
+count_before_or_at_start(const Selection *selection)
+{
+	TimestampTz start = selection->window->start;
+
+	/* Moments are whole microseconds. */
+	return TIMESTAMP_NOT_FINITE(start) ? count_before(selection, start) :
+		count_before(selection, start + 1);
+}
+
 static int64
 count_sessions_within(Selection *selection)
 {
+	const Window *window = selection->window;
 	Datum		count = Int64GetDatum(0);
 
-	set_position(selection, beginning_of(selection->window));
+	if ((TIMESTAMP_NOT_FINITE(window->start) || TIMESTAMP_NOT_FINITE(window->end) ||
+		 window->end - window->start > MANY_DAYS) &&
+		know_days(selection))
+		return count_before(selection, window->end) - count_before_or_at_start(selection);
+
+	set_position(selection, beginning_of(window));
 	(void) read_row(selection->store, &count_within[selection->way],
 					selection->parameters, &count);
 	return DatumGetInt64(count);
+}
+
+/*
+ * Find the place of a session by its number within a day, from 1 on.
+ */
+static bool
+find_on_day(Selection *selection, const DayCount *day, int64 number)
+{
+	Datum		parameters[NUM_PARAMETERS];
+	bool		is_late = number > day->sessions / 2;
+	Position	position = {beginning_of_day(day->day) - 1, PG_INT64_MAX};
+	Datum		values[2];
+
+	if (number == 0)
+	{
+		selection->position = position;
+		return true;
+	}
+	memcpy(parameters, selection->parameters, sizeof(parameters));
+	parameters[PARAM_LOGIN] = TimestampTzGetDatum(position.login);
+	parameters[PARAM_SESSION_ID] = Int64GetDatum(position.session_id);
+	parameters[PARAM_END] = TimestampTzGetDatum(beginning_of_day(day->day + 1));
+	parameters[PARAM_OFFSET] = Int64GetDatum(is_late ? day->sessions - number : number - 1);
+	if (!read_row(selection->store, is_late ? &position_back_from : &position_within,
+				  parameters, values))
+		return false;
+	selection->position.login = DatumGetTimestampTz(values[0]);
+	selection->position.session_id = DatumGetInt64(values[1]);
+	return true;
+}
+
+/*
+ * Go beyond so many sessions within the window by the counts of days; false if there
+ * are not so many.
+ */
+static bool
+skip_by_days(Selection *selection)
+{
+	int64		number = count_before_or_at_start(selection) + selection->offset;
+
+	for (Size i = 0; i < selection->days.count; i++)
+	{
+		const DayCount *day = &selection->days.days[i];
+
+		if (number < day->sessions)
+			return find_on_day(selection, day, number);
+		number -= day->sessions;
+	}
+	return false;
 }
 
 /*
@@ -418,12 +629,20 @@ skip_within(Selection *selection)
 
 	if (selection->offset == 0 || selection->way != BY_LOGIN)
 		return true;
-	set_position(selection, selection->position);
-	selection->parameters[PARAM_OFFSET] = Int64GetDatum(selection->offset - 1);
-	if (!read_row(selection->store, &position_within, selection->parameters, values))
-		return false;
-	selection->position.login = DatumGetTimestampTz(values[0]);
-	selection->position.session_id = DatumGetInt64(values[1]);
+	if (selection->offset > MANY_SESSIONS && know_days(selection))
+	{
+		if (!skip_by_days(selection))
+			return false;
+	}
+	else
+	{
+		set_position(selection, selection->position);
+		selection->parameters[PARAM_OFFSET] = Int64GetDatum(selection->offset - 1);
+		if (!read_row(selection->store, &position_within, selection->parameters, values))
+			return false;
+		selection->position.login = DatumGetTimestampTz(values[0]);
+		selection->position.session_id = DatumGetInt64(values[1]);
+	}
 	selection->offset = 0;
 	return true;
 }
@@ -446,8 +665,10 @@ open_part(Selection *selection, const StoreQuery *query)
 static void
 open_across(Selection *selection)
 {
-	if (selection->window->start != DT_NOBEGIN)
-		open_part(selection, &page_across[selection->way]);
+	if (selection->window->start == DT_NOBEGIN)
+		return;
+	find_running(selection);
+	open_part(selection, &page_across[selection->way]);
 }
 
 /*

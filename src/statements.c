@@ -27,6 +27,7 @@
 typedef struct Statement
 {
 	Oid			relation;
+	Oid			function;		/* of its triggers */
 	TriggerEvent operation;
 	int			depth;			/* of triggers around it */
 	SubTransactionId subtransaction;
@@ -39,6 +40,9 @@ static int	nstatements = 0;
 static int	allocated_statements = 0;
 
 static bool transaction_has_folded = false;
+
+/* The command that the transaction appended counts in last, if it has. */
+static CommandId latest_counts = InvalidCommandId;
 
 /*
  * How many triggers are being fired around this moment.
@@ -71,6 +75,7 @@ begin_statement(const TriggerData *trigger)
 	}
 	statement = &statements[nstatements++];
 	statement->relation = RelationGetRelid(trigger->tg_relation);
+	statement->function = trigger->tg_trigger->tgfoid;
 	statement->operation = trigger->tg_event & TRIGGER_EVENT_OPMASK;
 	statement->depth = trigger_depth();
 	statement->subtransaction = GetCurrentSubTransactionId();
@@ -131,11 +136,13 @@ is_statement_in_progress(void)
  * and of no trigger's that is fired inside of it?
  */
 bool
-is_in_statement_of(const char *generation)
+is_in_statement_of(const TriggerData *trigger)
 {
-	return nstatements > 0 &&
-		statements[nstatements - 1].depth == trigger_depth() &&
-		strcmp(statements[nstatements - 1].generation, generation) == 0;
+	const Statement *innermost = nstatements > 0 ? &statements[nstatements - 1] : NULL;
+
+	return innermost != NULL && innermost->depth == trigger_depth() &&
+		innermost->function == trigger->tg_trigger->tgfoid &&
+		strcmp(innermost->generation, trigger_generation(trigger->tg_trigger)) == 0;
 }
 
 /*
@@ -155,6 +162,27 @@ bool
 has_folded(void)
 {
 	return transaction_has_folded;
+}
+
+/*
+ * Note that the transaction appends counts of sessions.
+ */
+void
+note_counts(void)
+{
+	latest_counts = GetCurrentCommandId(true);
+}
+
+/*
+ * Does a snapshot see all the counts that its own transaction has appended?
+ *
+ * A cursor that was opened between a statement's rows and its counts sees those alone,
+ * and one from before the statement none.
+ */
+bool
+sees_counts(Snapshot snapshot)
+{
+	return latest_counts == InvalidCommandId || snapshot->curcid > latest_counts;
 }
 
 /*
@@ -188,6 +216,7 @@ forget_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			nstatements = 0;
 			transaction_has_folded = false;
+			latest_counts = InvalidCommandId;
 			break;
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:

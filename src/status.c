@@ -48,6 +48,7 @@ enum
 	STATUS_STATE,
 	STATUS_REASON,
 	STATUS_ANSWERED_BY,
+	STATUS_COUNTED_BY,
 	STATUS_INDEXED_SESSIONS,
 	STATUS_PENDING_ROWS,
 	STATUS_PENDING_SESSIONS,
@@ -94,18 +95,18 @@ table_size(const Store *store, Oid table)
  * view, which would run with the rights of whoever asks how the store is.
  */
 static void
-count_rows(const Store *store, const DerivedStatus *status, Datum *values,
+count_rows(const Store *store, const Verdict *verdict, Datum *values,
 		   bool *nulls)
 {
 	Datum		counts[2];
 
-	nulls[STATUS_INDEXED_SESSIONS] = status->state == DERIVED_BROKEN ||
+	nulls[STATUS_INDEXED_SESSIONS] = verdict->state == DERIVED_BROKEN ||
 		!may_read(store->tables[TABLE_SESSION_IDLE]);
 	if (!nulls[STATUS_INDEXED_SESSIONS])
 		(void) read_row(store, &count_indexed, NULL,
 						&values[STATUS_INDEXED_SESSIONS]);
 	nulls[STATUS_PENDING_ROWS] = nulls[STATUS_PENDING_SESSIONS] =
-		status->state == DERIVED_BROKEN ||
+		verdict->state == DERIVED_BROKEN ||
 		!may_read(store->tables[TABLE_PENDING]);
 	if (!nulls[STATUS_PENDING_ROWS] &&
 		read_row(store, &count_pending, NULL, counts))
@@ -116,14 +117,38 @@ count_rows(const Store *store, const DerivedStatus *status, Datum *values,
 }
 
 /*
- * ekran_status() returns one row: store name, state, reason, answered_by text,
- *		indexed_sessions, pending_rows, pending_sessions, derived_bytes,
- *		activity_bytes bigint
+ * How all derived tables of a store are, under the caller's snapshot.
+ *
+ * Who may read nothing of it can't keep others from it either.
+ */
+static Verdict
+store_verdict(const Store *store)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	bool		may_read_some = may_read(store->tables[TABLE_SESSION_IDLE]) ||
+		may_read(store->tables[TABLE_PENDING]) ||
+		may_read(store->tables[TABLE_SESSION_COUNT]);
+	DerivedStatus status = derived_status(store, snapshot, may_read_some);
+
+	if (status.counts.state == DERIVED_OK && may_read_some)
+	{
+		DayCounts	counts;
+
+		status.counts = load_day_counts(store, snapshot, status.generation, &counts);
+	}
+	return *worse_verdict(&status.gaps, &status.counts);
+}
+
+/*
+ * ekran_status() returns one row: store name, state, reason, answered_by,
+ *		counted_by text, indexed_sessions, pending_rows, pending_sessions,
+ *		derived_bytes, activity_bytes bigint
  *
  * How the store that the setting names is, under the caller's snapshot: state ok, raw
- * or broken, and why; what answers the caller, index or activity, where reason is
- * null or says why not the index.  Counts are null for who may not read the table, and
- * of a broken store.
+ * or broken, and why; what answers the caller, index or activity, and what counts
+ * sessions for the caller, session_count or session, where reason is null or says why
+ * not the former.  Counts of rows are null for who may not read the table, and of a
+ * broken store.
  * Errors: those of find_store().
  */
 Datum
@@ -133,8 +158,8 @@ ekran_status(PG_FUNCTION_ARGS)
 	bool		nulls[NUM_STATUS_COLUMNS] = {false};
 	IdleRule	rule = idle_rule_setting();
 	TupleDesc	columns;
-	DerivedStatus status;
-	const char *why_not;
+	Verdict		verdict;
+	Trust		trust;
 	const char *reason;
 	Store		store;
 
@@ -142,25 +167,35 @@ ekran_status(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 
 	find_store(&store);
-	/* Who may read nothing of it can't keep others from it either. */
-	status = derived_status(&store, GetActiveSnapshot(),
-							may_read(store.tables[TABLE_SESSION_IDLE]) ||
-							may_read(store.tables[TABLE_PENDING]));
-	why_not = why_not_by_index(&store, &rule);
-	reason = status.state != DERIVED_OK ? status.reason : why_not;
+	verdict = store_verdict(&store);
+	trust = trust_for_caller(&store, &rule);
+	if (trust.not_by_counts == NULL)
+	{
+		DayCounts	counts;
+		Verdict		of_counts = load_day_counts(&store, GetActiveSnapshot(),
+												trust.generation, &counts);
+
+		trust.not_by_counts = of_counts.reason;
+	}
+	reason = verdict.state != DERIVED_OK ? verdict.reason :
+		trust.not_by_index != NULL ? trust.not_by_index : trust.not_by_counts;
 
 	values[STATUS_STORE] = NameGetDatum(&store.name);
-	values[STATUS_STATE] = CStringGetTextDatum(state_names[status.state]);
+	values[STATUS_STATE] = CStringGetTextDatum(state_names[verdict.state]);
 	nulls[STATUS_REASON] = reason == NULL;
 	if (reason != NULL)
 		values[STATUS_REASON] = CStringGetTextDatum(reason);
-	values[STATUS_ANSWERED_BY] = CStringGetTextDatum(why_not == NULL ? "index" : "activity");
+	values[STATUS_ANSWERED_BY] =
+		CStringGetTextDatum(trust.not_by_index == NULL ? "index" : "activity");
+	values[STATUS_COUNTED_BY] =
+		CStringGetTextDatum(trust.not_by_counts == NULL ? "session_count" : "session");
 
 	SPI_connect();
-	count_rows(&store, &status, values, nulls);
+	count_rows(&store, &verdict, values, nulls);
 	values[STATUS_DERIVED_BYTES] =
 		Int64GetDatum(table_size(&store, store.tables[TABLE_SESSION_IDLE]) +
-					  table_size(&store, store.tables[TABLE_PENDING]));
+					  table_size(&store, store.tables[TABLE_PENDING]) +
+					  table_size(&store, store.tables[TABLE_SESSION_COUNT]));
 	values[STATUS_ACTIVITY_BYTES] =
 		Int64GetDatum(table_size(&store, store.tables[TABLE_ACTIVITY]));
 	SPI_finish();

@@ -56,6 +56,7 @@ const char *const table_names[NUM_STORE_TABLES] = {
 	[TABLE_ACTIVITY] = "activity",
 	[TABLE_SESSION_IDLE] = "session_idle",
 	[TABLE_PENDING] = "pending",
+	[TABLE_SESSION_COUNT] = "session_count",
 };
 
 /*

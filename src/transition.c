@@ -19,12 +19,17 @@
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
-/* A session that a statement touched, and the range of its moments there. */
+/*
+ * A session that a statement touched, and the range of its moments there; or a row of
+ * session, from its login to its logout.
+ */
 typedef struct Touched
 {
 	int64		session_id;		/* the hash key */
-	TimestampTz first;
-	TimestampTz last;
+	TimestampTz first;			/* -infinity if unknown */
+	TimestampTz last;			/* infinity if unknown, or still running */
+	bool		is_dated;		/* is first known? */
+	bool		has_session;
 } Touched;
 
 /*
@@ -46,7 +51,8 @@ typedef struct TransitionScan
 	int			read_pointer;
 	TupleTableSlot *slot;
 	int			id_column;
-	int			date_column;	/* 0 in a table session */
+	int			first_column;
+	int			last_column;
 } TransitionScan;
 
 static HTAB *
@@ -83,7 +89,7 @@ require_column(const TriggerData *trigger, const char *name, Oid type)
 
 static TransitionScan
 begin_transition_scan(const TriggerData *trigger, Tuplestorestate *rows,
-					  bool has_dates)
+					  StoreTable table)
 {
 	TransitionScan scan;
 
@@ -97,8 +103,11 @@ begin_transition_scan(const TriggerData *trigger, Tuplestorestate *rows,
 
 	scan.rows = rows;
 	scan.id_column = require_column(trigger, "session_id", INT8OID);
-	scan.date_column = has_dates ?
-		require_column(trigger, "activity_date", TIMESTAMPTZOID) : 0;
+	scan.first_column = require_column(trigger, table == TABLE_SESSION ?
+									   "login_date" : "activity_date",
+									   TIMESTAMPTZOID);
+	scan.last_column = table == TABLE_SESSION ?
+		require_column(trigger, "logout_date", TIMESTAMPTZOID) : scan.first_column;
 	scan.slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation),
 										 &TTSOpsMinimalTuple);
 	/* Others read the same table, so we need a place in it of our own. */
@@ -117,30 +126,24 @@ begin_transition_scan(const TriggerData *trigger, Tuplestorestate *rows,
 static bool
 next_transition_row(TransitionScan *scan, Touched *row)
 {
-	bool		isnull = true;
+	bool		isnull;
+	Datum		date;
 
-	while (isnull)
+	CHECK_FOR_INTERRUPTS();
+	tuplestore_select_read_pointer(scan->rows, scan->read_pointer);
+	if (!tuplestore_gettupleslot(scan->rows, true, false, scan->slot))
 	{
-		CHECK_FOR_INTERRUPTS();
-		tuplestore_select_read_pointer(scan->rows, scan->read_pointer);
-		if (!tuplestore_gettupleslot(scan->rows, true, false, scan->slot))
-		{
-			ExecDropSingleTupleTableSlot(scan->slot);
-			return false;
-		}
-		row->session_id = DatumGetInt64(slot_getattr(scan->slot,
-													 scan->id_column, &isnull));
+		ExecDropSingleTupleTableSlot(scan->slot);
+		return false;
 	}
-
-	row->first = DT_NOBEGIN;
-	row->last = DT_NOEND;
-	if (scan->date_column != 0)
-	{
-		Datum		date = slot_getattr(scan->slot, scan->date_column, &isnull);
-
-		if (!isnull)
-			row->first = row->last = DatumGetTimestampTz(date);
-	}
+	row->session_id = DatumGetInt64(slot_getattr(scan->slot, scan->id_column,
+												 &isnull));
+	row->has_session = !isnull;
+	date = slot_getattr(scan->slot, scan->first_column, &isnull);
+	row->is_dated = !isnull;
+	row->first = isnull ? DT_NOBEGIN : DatumGetTimestampTz(date);
+	date = slot_getattr(scan->slot, scan->last_column, &isnull);
+	row->last = isnull ? DT_NOEND : DatumGetTimestampTz(date);
 	return true;
 }
 
@@ -171,6 +174,8 @@ touch(TouchedSet *set, const Touched *row)
 	Touched    *session = set->latest;
 	bool		is_known = true;
 
+	if (!row->has_session)
+		return;
 	if (session == NULL || session->session_id != row->session_id)
 		session = enter(set, row, &is_known);
 	if (!is_known)
@@ -198,9 +203,9 @@ forget(TouchedSet *set, int64 session_id)
  */
 static void
 touch_all(TouchedSet *set, const TriggerData *trigger, Tuplestorestate *rows,
-		  bool has_dates)
+		  StoreTable table)
 {
-	TransitionScan scan = begin_transition_scan(trigger, rows, has_dates);
+	TransitionScan scan = begin_transition_scan(trigger, rows, table);
 	Touched		row;
 
 	while (next_transition_row(&scan, &row))
@@ -263,8 +268,15 @@ touched_activities(const TriggerData *trigger, Tuplestorestate *rows,
 {
 	TouchedSet	set = {0};
 
-	touch_all(&set, trigger, rows, true);
+	touch_all(&set, trigger, rows, TABLE_ACTIVITY);
 	sort_sessions(&set, sessions);
+}
+
+static bool
+is_same_session(const Touched *a, const Touched *b)
+{
+	return a->has_session == b->has_session &&
+		(!a->has_session || a->session_id == b->session_id);
 }
 
 /*
@@ -280,8 +292,10 @@ void
 moved_activities(const TriggerData *trigger, TouchedSessions *from,
 				 TouchedSessions *to)
 {
-	TransitionScan old_scan = begin_transition_scan(trigger, trigger->tg_oldtable, true);
-	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable, true);
+	TransitionScan old_scan = begin_transition_scan(trigger, trigger->tg_oldtable,
+													 TABLE_ACTIVITY);
+	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable,
+													 TABLE_ACTIVITY);
 	TouchedSet	went = {0};
 	TouchedSet	came = {0};
 	bool		has_old = true;
@@ -295,7 +309,7 @@ moved_activities(const TriggerData *trigger, TouchedSessions *from,
 		has_old = has_old && next_transition_row(&old_scan, &old_row);
 		has_new = has_new && next_transition_row(&new_scan, &new_row);
 		if (has_old && has_new &&
-			old_row.session_id == new_row.session_id &&
+			is_same_session(&old_row, &new_row) &&
 			old_row.first == new_row.first)
 			continue;
 		if (has_old)
@@ -316,14 +330,81 @@ touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
 {
 	TouchedSet	set = {0};
 
-	touch_all(&set, trigger, rows, false);
+	touch_all(&set, trigger, rows, TABLE_SESSION);
 	if (without != NULL)
 	{
-		TransitionScan scan = begin_transition_scan(trigger, without, false);
+		TransitionScan scan = begin_transition_scan(trigger, without, TABLE_SESSION);
 		Touched		row;
 
 		while (next_transition_row(&scan, &row))
-			forget(&set, row.session_id);
+			if (row.has_session)
+				forget(&set, row.session_id);
 	}
 	sort_sessions(&set, sessions);
+}
+
+/*
+ * Count the sessions of a transition table of session, by the day of their logins, as
+ * so many each.
+ */
+void
+count_sessions_of(const TriggerData *trigger, Tuplestorestate *rows, int each,
+				  DayCounts *counts)
+{
+	TransitionScan scan = begin_transition_scan(trigger, rows, TABLE_SESSION);
+	Touched		row;
+
+	while (next_transition_row(&scan, &row))
+		if (row.is_dated)
+			add_to_day(counts, day_of(row.first), each);
+}
+
+/*
+ * The sessions that an UPDATE of session gave another login, or a logout, or took it
+ * from, with a range of no moment; and what that changes in the days.
+ *
+ * What pairs off wrongly, as in moved_activities(), does no harm here either: rows of
+ * different sessions both count as changed.
+ */
+void
+changed_sessions(const TriggerData *trigger, DayCounts *counts,
+				 TouchedSessions *sessions)
+{
+	TransitionScan old_scan = begin_transition_scan(trigger, trigger->tg_oldtable,
+													TABLE_SESSION);
+	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable,
+													TABLE_SESSION);
+	TouchedSet	set = {0};
+	bool		has_old = true;
+	bool		has_new = true;
+
+	while (has_old || has_new)
+	{
+		Touched		old_row;
+		Touched		new_row;
+
+		has_old = has_old && next_transition_row(&old_scan, &old_row);
+		has_new = has_new && next_transition_row(&new_scan, &new_row);
+		if (has_old && has_new &&
+			is_same_session(&old_row, &new_row) &&
+			old_row.is_dated == new_row.is_dated &&
+			old_row.first == new_row.first &&
+			(old_row.last == DT_NOEND) == (new_row.last == DT_NOEND))
+			continue;
+		if (has_old)
+		{
+			touch(&set, &old_row);
+			if (old_row.is_dated)
+				add_to_day(counts, day_of(old_row.first), -1);
+		}
+		if (has_new)
+		{
+			touch(&set, &new_row);
+			if (new_row.is_dated)
+				add_to_day(counts, day_of(new_row.first), 1);
+		}
+	}
+	sort_sessions(&set, sessions);
+	for (int i = 0; i < sessions->count; i++)
+		sessions->first[i] = sessions->last[i] = DT_NOBEGIN;
 }

@@ -9,12 +9,12 @@
  * sessions, and with the rights of the tables' owner, so that an agent needs
  * none on session or on derived tables.
  *
- * They also tell the idle-gap index.  All they do is append to table pending, for
- * every session whose activities came or went, and before anything else: they read
- * no derived row, change none, and need none to be there.  So nobody who writes
- * waits or fails for the index's sake, and whoever sees the activities sees what
- * is pending for them, for both are the same transaction's.  The index is made
- * from activities alone: what becomes of sessions doesn't concern it.
+ * They also tell the derived tables.  All they do is append, before anything else: to
+ * table pending for every session whose activities came or went, that has another
+ * login, or runs no longer or again; to session_count by how many sessions a day has
+ * more or fewer.  They read no derived row, change none, and need none to be there.
+ * So nobody who writes waits or fails for their sake, and whoever sees the rows sees
+ * what is told of them, for both are the same transaction's.
  *
  * The store is that of the table that fired the trigger, never the setting's.
  *
@@ -33,7 +33,7 @@
 PG_FUNCTION_INFO_V1(ekran_activity_changed);
 PG_FUNCTION_INFO_V1(ekran_session_changed);
 
-/* What is put beside the generation where activities are gone that none told of. */
+/* What is put beside the generation where rows are gone that none told of. */
 #define TRUNCATED	"truncated"
 
 static const StoreQuery delete_activities = {
@@ -125,42 +125,45 @@ find_store_of_trigger(const TriggerData *trigger, StoreTable table,
  * Errors: 55000.
  */
 static void
-check_triggers(const TriggerData *trigger)
+check_triggers(const TriggerData *trigger, const TriggerSet *set)
 {
-	const char *fault = activity_triggers_fault(trigger->tg_relation,
-												trigger->tg_trigger->tgfoid,
-												trigger_generation(trigger->tg_trigger));
-	const char *other_fault = activity_fault(trigger->tg_relation);
+	Relation	table = trigger->tg_relation;
+	const char *fault = triggers_fault(set, table, trigger->tg_trigger->tgfoid,
+									   trigger_generation(trigger->tg_trigger));
+	const char *other_fault = noted_table_fault(set, table);
 	char		generation[GENERATION_SIZE];
 	const char *reason;
 	Store		store;
 
 	if (fault == NULL && other_fault == NULL)
 		return;
-	if (fault != NULL && find_generation(trigger->tg_relation, generation, &reason))
-		refuse_trigger(trigger, "The trigger is none of those that keep the idle-gap index, which are all there.");
-	if (!load_store(&store, RelationGetNamespace(trigger->tg_relation)) ||
-		store.tables[TABLE_ACTIVITY] != RelationGetRelid(trigger->tg_relation))
-		refuse_trigger(trigger, "The trigger must be fired by statements on a table \"activity\".");
+	if (fault != NULL && find_generation(set, table, generation, &reason))
+		refuse_trigger(trigger, "The trigger is none of those that keep the derived tables, which are all there.");
+	if (!load_store(&store, RelationGetNamespace(table)) ||
+		store.tables[set->table] != RelationGetRelid(table))
+		refuse_trigger(trigger,
+					   psprintf("The trigger must be fired by statements on a table \"%s\".",
+								table_names[set->table]));
 	refuse_broken(&store, fault != NULL ? fault : other_fault);
 }
 
 /*
- * A row that is written to a partition: as a part of a statement on activity, which
- * will note it, or else not at all.
+ * A row that is written to a partition: as a part of a statement on the partitioned
+ * table, which will note it, or else not at all.
  *
  * Errors: 55000.
  */
 static HeapTuple
-check_partition_row(const TriggerData *trigger)
+check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 {
-	if (!is_in_statement_of(trigger_generation(trigger->tg_trigger)))
+	if (!is_in_statement_of(trigger))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot write to partition \"%s\" directly",
 						RelationGetRelationName(trigger->tg_relation)),
-				 errdetail("What is written would not be checked for its session, nor noted in the idle-gap index."),
-				 errhint("Write to the partitioned table \"activity\".")));
+				 errdetail("What is written would not be checked, nor noted in the derived tables."),
+				 errhint("Write to the partitioned table \"%s\".",
+						 table_names[set->table])));
 	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
 		trigger->tg_newtuple : trigger->tg_trigtuple;
 }
@@ -236,6 +239,35 @@ end_activity_statement(const TriggerData *trigger)
 }
 
 /*
+ * What a trigger does that is fired for a row, or before a statement; false if it is to
+ * end one.
+ */
+static bool
+begin_or_check(const TriggerData *trigger, StoreTable table, Datum *result)
+{
+	const TriggerSet *set = triggers_of(table);
+	TriggerEvent event = trigger->tg_event;
+
+	*result = PointerGetDatum(NULL);
+	if (TRIGGER_FIRED_FOR_ROW(event))
+	{
+		if (!TRIGGER_FIRED_BEFORE(event))
+			refuse_trigger(trigger, "It is there to name columns, and never fired.");
+		*result = PointerGetDatum(check_partition_row(trigger, set));
+		return true;
+	}
+
+	/* Once for both: the statement's own lock keeps the triggers as they are. */
+	if (TRIGGER_FIRED_BEFORE(event) || !has_begun(trigger))
+		check_triggers(trigger, set);
+	if (!TRIGGER_FIRED_BEFORE(event))
+		return false;
+	note_lost_rows(trigger->tg_relation, table);
+	begin_statement(trigger);
+	return true;
+}
+
+/*
  * ekran_activity_changed('generation') returns trigger
  *
  * All triggers of activity.  Before a statement: notes that it is in progress.
@@ -247,26 +279,11 @@ Datum
 ekran_activity_changed(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = get_trigger(fcinfo);
-	TriggerEvent event = trigger->tg_event;
+	Datum		result;
 
-	if (TRIGGER_FIRED_FOR_ROW(event))
-	{
-		if (!TRIGGER_FIRED_BEFORE(event))
-			refuse_trigger(trigger, "It is there to name columns, and never fired.");
-		return PointerGetDatum(check_partition_row(trigger));
-	}
-
-	/* Once for both: the statement's own lock keeps the triggers as they are. */
-	if (TRIGGER_FIRED_BEFORE(event) || !has_begun(trigger))
-		check_triggers(trigger);
-	if (TRIGGER_FIRED_BEFORE(event))
-	{
-		note_lost_activities(trigger->tg_relation);
-		begin_statement(trigger);
-	}
-	else
+	if (!begin_or_check(trigger, TABLE_ACTIVITY, &result))
 		end_activity_statement(trigger);
-	return PointerGetDatum(NULL);
+	return result;
 }
 
 /*
@@ -327,28 +344,70 @@ cascade(Store *store, const TouchedSessions *sessions)
 }
 
 /*
- * ekran_session_changed() returns trigger
+ * Append by how much days have changed, and which sessions have, or that all have gone,
+ * and end the statement.
  *
- * After every UPDATE, DELETE or TRUNCATE of session: the activities of deleted
- * sessions are deleted.  23503 if activities refer to a session_id that an UPDATE
- * has changed, 0A000 if a TRUNCATE would leave activities.
+ * Errors: 55000 if the derived tables are not as they were made.
  */
-Datum
-ekran_session_changed(PG_FUNCTION_ARGS)
+static void
+note_sessions(const TriggerData *trigger, const Store *store, DayCounts *counts,
+			  const TouchedSessions *changed)
 {
-	TriggerData *trigger = get_trigger(fcinfo);
+	DerivedTable session_count;
+
+	open_derived_table(&session_count, store, TABLE_SESSION_COUNT);
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		insert_generation(&session_count, TABLE_SESSION_COUNT, TRUNCATED);
+	merge_days(counts);
+	append_counts(&session_count, counts);
+	close_derived_table(&session_count);
+
+	if (changed->count > 0)
+	{
+		DerivedTable pending;
+
+		open_derived_table(&pending, store, TABLE_PENDING);
+		append_pending(&pending, changed);
+		close_derived_table(&pending);
+	}
+	/* From here on, others in this transaction may go by that. */
+	end_statement(trigger);
+}
+
+/*
+ * Do to activities what becomes of their sessions.
+ */
+static void
+end_session_statement(const TriggerData *trigger)
+{
 	TriggerEvent event = trigger->tg_event;
 	Relation	session = trigger->tg_relation;
 	TouchedSessions went = {0};
+	TouchedSessions changed = {0};
+	DayCounts	counts = {0};
 	Store		store;
 	CallerRights caller;
 
 	find_store_of_trigger(trigger, TABLE_SESSION, TABLE_ACTIVITY, &store);
 	if (TRIGGER_FIRED_BY_INSERT(event))
-		refuse_trigger(trigger, "New sessions are none of its business.");
-	if (TRIGGER_FIRED_BY_DELETE(event) || TRIGGER_FIRED_BY_UPDATE(event))
+		count_sessions_of(trigger, trigger->tg_newtable, 1, &counts);
+	else if (TRIGGER_FIRED_BY_DELETE(event))
+	{
+		count_sessions_of(trigger, trigger->tg_oldtable, -1, &counts);
+		touched_sessions(trigger, trigger->tg_oldtable, NULL, &went);
+	}
+	else if (TRIGGER_FIRED_BY_UPDATE(event))
+	{
+		changed_sessions(trigger, &counts, &changed);
 		touched_sessions(trigger, trigger->tg_oldtable, trigger->tg_newtable,
 						 &went);
+	}
+	note_sessions(trigger, &store, &counts, &changed);
+	if (TRIGGER_FIRED_BY_INSERT(event))
+	{
+		compact_by_chance(&store);
+		return;
+	}
 
 	SPI_connect();
 	if (TRIGGER_FIRED_BY_DELETE(event))
@@ -367,5 +426,24 @@ ekran_session_changed(PG_FUNCTION_ARGS)
 		become_caller(&store, caller);
 	}
 	SPI_finish();
-	return PointerGetDatum(NULL);
+}
+
+/*
+ * ekran_session_changed('generation') returns trigger
+ *
+ * All triggers of session.  Before a statement: notes that it is in progress.  After
+ * it: appends to session_count and pending what has changed; deletes the activities of
+ * deleted sessions.  23503 if activities refer to a session_id that an UPDATE has
+ * changed, 0A000 if a TRUNCATE would leave activities; 55000 if the store is broken,
+ * or a partition is written to directly.
+ */
+Datum
+ekran_session_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = get_trigger(fcinfo);
+	Datum		result;
+
+	if (!begin_or_check(trigger, TABLE_SESSION, &result))
+		end_session_statement(trigger);
+	return result;
 }

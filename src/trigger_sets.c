@@ -1,0 +1,335 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger_sets.c
+ *	  The triggers that note what is written to activity and session: which they
+ *	  are, and whether a table has them.
+ *
+ * All those of a store have the same argument, the generation.  It is new whenever
+ * one of them is, so it stands for one unbroken time in which all were there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "ekran_sessions.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/*
+ * Two of each are never fired.  Since one names the columns that the derived tables
+ * are made from, the server refuses to give these another type, which would rewrite
+ * their values unnoted.  Since the other is a row's and has a transition table, the
+ * server refuses to make the table a partition or a child.  It takes no such trigger on
+ * a partitioned table, whose rows have one that sees to that.
+ */
+#define BEGIN_TRIGGER(what) \
+	{"ekran_begin", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | \
+		TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE, \
+		"BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT", NULL, NULL, false, false, false, \
+	"Notes that a statement begins, whose " what " the derived tables do not know until it ends."}
+
+#define TYPES_TRIGGER(columns) \
+	{"ekran_types", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, \
+		"AFTER UPDATE", "ROW", columns, " WHEN (false)", false, false, false, \
+	"Never fired: keeps these columns from getting another type, which would change them unnoted."}
+
+#define ALONE_TRIGGER \
+	{"ekran_alone", TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE, \
+		"AFTER DELETE", "ROW", NULL, " WHEN (false)", true, false, false, \
+	"Never fired: keeps the table from becoming a part of another one, by whose name it would be written to unnoted."}
+
+#define PARTITION_TRIGGER \
+	{"ekran_partition", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | \
+		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, \
+		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, true, \
+	"Refuses what is written to a partition directly (55000), which would go unnoted."}
+
+static const StoreTrigger activity_triggers[] = {
+	BEGIN_TRIGGER("activities"),
+	{"ekran_insert", TRIGGER_TYPE_INSERT,
+		"AFTER INSERT", "STATEMENT", NULL, NULL, false, true, false,
+	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
+	{"ekran_update", TRIGGER_TYPE_UPDATE,
+		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, true, false,
+	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
+	{"ekran_delete", TRIGGER_TYPE_DELETE,
+		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false,
+	"Keeps the idle-gap index."},
+	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
+		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
+	"Keeps the idle-gap index."},
+	TYPES_TRIGGER(" OF session_id, activity_date"),
+	ALONE_TRIGGER,
+	PARTITION_TRIGGER,
+};
+
+static const StoreTrigger session_triggers[] = {
+	BEGIN_TRIGGER("sessions"),
+	{"ekran_insert", TRIGGER_TYPE_INSERT,
+		"AFTER INSERT", "STATEMENT", NULL, NULL, false, true, false,
+	"Keeps the counts of sessions."},
+	{"ekran_update", TRIGGER_TYPE_UPDATE,
+		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, true, false,
+	"Refuses a new session_id where activities refer to the old one (23503), and keeps the derived tables."},
+	{"ekran_delete", TRIGGER_TYPE_DELETE,
+		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false,
+	"Deletes the activities of deleted sessions, and keeps the counts of sessions."},
+	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
+		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
+	"Refuses to truncate sessions whose activities stay (0A000), and keeps the counts of sessions."},
+	TYPES_TRIGGER(" OF session_id, login_date, logout_date"),
+	ALONE_TRIGGER,
+	PARTITION_TRIGGER,
+};
+
+const TriggerSet trigger_sets[NUM_TRIGGER_SETS] = {
+	{TABLE_SESSION, "ekran_session_changed", {"session_id", "login_date", "logout_date"},
+	session_triggers, lengthof(session_triggers)},
+	{TABLE_ACTIVITY, "ekran_activity_changed", {"session_id", "activity_date"},
+	activity_triggers, lengthof(activity_triggers)},
+};
+
+/*
+ * The triggers that a table of a store has; there are some of session and activity.
+ */
+const TriggerSet *
+triggers_of(StoreTable table)
+{
+	for (int i = 0; i < NUM_TRIGGER_SETS; i++)
+		if (trigger_sets[i].table == table)
+			return &trigger_sets[i];
+	elog(ERROR, "table \"%s\" has no triggers", table_names[table]);
+}
+
+/*
+ * The generation that a trigger of ours has as its argument; empty if it has none.
+ */
+const char *
+trigger_generation(const Trigger *trigger)
+{
+	if (trigger->tgnargs != 1 ||
+		strlen(trigger->tgargs[0]) >= GENERATION_SIZE)
+		return "";
+	return trigger->tgargs[0];
+}
+
+static const Trigger *
+find_trigger(const TriggerDesc *triggers, const StoreTrigger *wanted,
+			 Oid function)
+{
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgfoid == function &&
+			trigger->tgtype == wanted->type &&
+			(trigger->tgqual != NULL) == (wanted->condition != NULL) &&
+			(trigger->tgoldtable != NULL) == wanted->has_old_rows &&
+			(trigger->tgnewtable != NULL) == wanted->has_new_rows)
+			return trigger;
+	}
+	return NULL;
+}
+
+/*
+ * Does a table of a kind have a trigger?  Row by row, those of one piece and partitioned
+ * ones have different ones.
+ */
+bool
+is_wanted(const StoreTrigger *trigger, char kind)
+{
+	bool		is_partitioned = kind == RELKIND_PARTITIONED_TABLE;
+
+	if (trigger->is_for_partitions)
+		return is_partitioned;
+	return !is_partitioned || !TRIGGER_FOR_ROW(trigger->type) ||
+		!(trigger->has_old_rows || trigger->has_new_rows);
+}
+
+/*
+ * The number of a table's column of some name, or 0.
+ */
+AttrNumber
+column_number(Relation table, const char *name)
+{
+	TupleDesc	columns = RelationGetDescr(table);
+
+	for (int i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		if (!column->attisdropped && strcmp(NameStr(column->attname), name) == 0)
+			return column->attnum;
+	}
+	return 0;
+}
+
+/*
+ * Does a trigger name the columns that derived data is made from?  Their names may have
+ * gone to others since.
+ */
+static bool
+names_columns(const TriggerSet *set, Relation table, const Trigger *trigger)
+{
+	int			count = 0;
+
+	while (count < MAX_NAMED_COLUMNS && set->columns[count] != NULL)
+	{
+		if (count >= trigger->tgnattr ||
+			trigger->tgattr[count] != column_number(table, set->columns[count]))
+			return false;
+		count++;
+	}
+	return trigger->tgnattr == count;
+}
+
+/*
+ * What is wrong with the triggers of a table, or NULL: all must be there and enabled,
+ * call one function, have one argument, and be the only ones that do.
+ */
+const char *
+triggers_fault(const TriggerSet *set, Relation table, Oid function,
+			   const char *generation)
+{
+	const char *name = table_names[set->table];
+	int			surplus = 0;
+
+	for (int i = 0; table->trigdesc != NULL && i < table->trigdesc->numtriggers; i++)
+		if (table->trigdesc->triggers[i].tgfoid == function)
+			surplus++;
+
+	for (int i = 0; i < set->count; i++)
+	{
+		const StoreTrigger *wanted = &set->triggers[i];
+		const Trigger *trigger;
+
+		if (!is_wanted(wanted, table->rd_rel->relkind))
+			continue;
+		trigger = find_trigger(table->trigdesc, wanted, function);
+		if (trigger == NULL)
+			return psprintf("table \"%s\" lacks its trigger \"%s\"", name,
+							wanted->name);
+		if (trigger->tgenabled != TRIGGER_FIRES_ON_ORIGIN &&
+			trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
+			return psprintf("trigger \"%s\" of table \"%s\" is disabled",
+							trigger->tgname, name);
+		if (generation[0] == '\0' ||
+			strcmp(trigger_generation(trigger), generation) != 0)
+			return psprintf("trigger \"%s\" of table \"%s\" has another argument than the others",
+							trigger->tgname, name);
+		if (wanted->columns != NULL && !names_columns(set, table, trigger))
+			return psprintf("columns of table \"%s\" have been renamed, or trigger \"%s\" replaced",
+							name, trigger->tgname);
+		surplus--;
+	}
+	return surplus > 0 ?
+		psprintf("table \"%s\" has more triggers than it should", name) : NULL;
+}
+
+/*
+ * What else is wrong with a table that has such triggers, or NULL: nobody may write to
+ * it by another table's name, which fires other triggers, and its rows must be as safe
+ * as what is told of them.
+ */
+const char *
+noted_table_fault(const TriggerSet *set, Relation table)
+{
+	const char *name = table_names[set->table];
+	TupleDesc	columns = RelationGetDescr(table);
+
+	if (table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		return psprintf("table \"%s\" is not logged", name);
+	if (table->rd_rel->relispartition)
+		return psprintf("table \"%s\" is a partition of another one", name);
+	if (table->rd_rel->relkind == RELKIND_RELATION &&
+		table->rd_rel->relhassubclass &&
+		find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
+		return psprintf("tables inherit from \"%s\"", name);
+	for (int i = 0; i < columns->natts; i++)
+		if (TupleDescAttr(columns, i)->attinhcount > 0)
+			return psprintf("table \"%s\" inherits from another one", name);
+	return NULL;
+}
+
+/*
+ * Is this the function that the triggers of a set call?  Only superusers make
+ * functions in C, so its symbol tells.
+ */
+static bool
+is_function_of(const TriggerSet *set, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		symbol = SysCacheGetAttr(PROCOID, tuple,
+											 Anum_pg_proc_prosrc, &isnull);
+
+		if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId && !isnull)
+		{
+			char	   *name = TextDatumGetCString(symbol);
+
+			result = strcmp(name, set->symbol) == 0;
+			pfree(name);
+		}
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
+/*
+ * The trigger of a table that speaks for all of ours; NULL if there is none.
+ */
+static const Trigger *
+leading_trigger(const TriggerSet *set, Relation table)
+{
+	const TriggerDesc *triggers = table->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (triggers->triggers[i].tgtype == set->triggers[0].type &&
+			is_function_of(set, triggers->triggers[i].tgfoid))
+			return &triggers->triggers[i];
+	return NULL;
+}
+
+/*
+ * The generation of a table whose triggers are all there; false, and why, if they
+ * aren't.
+ */
+bool
+find_generation(const TriggerSet *set, Relation table, char *generation,
+				const char **reason)
+{
+	const Trigger *leading = leading_trigger(set, table);
+
+	generation[0] = '\0';
+	if (leading == NULL)
+		*reason = psprintf("table \"%s\" lacks its trigger \"%s\"",
+						   table_names[set->table], set->triggers[0].name);
+	else
+	{
+		strlcpy(generation, trigger_generation(leading), GENERATION_SIZE);
+		*reason = triggers_fault(set, table, leading->tgfoid, generation);
+	}
+	return *reason == NULL;
+}
+
+/*
+ * Is this a generation of derived tables as we keep them?
+ */
+bool
+is_our_format(const char *generation)
+{
+	const char *format = GENERATION_FORMAT "-";
+
+	return strncmp(generation, format, strlen(format)) == 0;
+}
