@@ -83,7 +83,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT;
 
 COMMENT ON FUNCTION ekran_sessions_support(internal) IS
-'Planner support function: estimates rows and cost of ekran_sessions and ekran_sessions_after from a constant count.';
+'Planner support function: estimates rows and cost of ekran_sessions and ekran_sessions_after from what is constant of their arguments, and from session_count, if that may answer the caller.';
 
 CREATE FUNCTION ekran_sessions(
 	start timestamp with time zone DEFAULT NULL,

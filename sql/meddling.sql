@@ -9,9 +9,9 @@ GRANT USAGE ON SCHEMA testing TO regress_ekran_reader;
 SELECT ekran_create_store('meddled');
 SET ekran_sessions.store = 'meddled';
 INSERT INTO meddled.client VALUES ('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'PC');
-INSERT INTO meddled.app_user SELECT i, 'user ' || i FROM generate_series(1, 250) i;
-INSERT INTO meddled.session SELECT i, '6ba7b810-9dad-11d1-80b4-00c04fd430c8', i, testing.at('08:00') + i * interval '1 s', testing.at('10:00') FROM generate_series(1, 250) i;
-INSERT INTO meddled.activity (session_id, activity_date) SELECT i, testing.at('08:30') FROM generate_series(1, 250) i;
+INSERT INTO meddled.app_user SELECT i, 'user ' || i FROM generate_series(1, 600) i;
+INSERT INTO meddled.session SELECT i, '6ba7b810-9dad-11d1-80b4-00c04fd430c8', i, testing.at('08:00') + i * interval '1 s', testing.at('10:00') FROM generate_series(1, 600) i;
+INSERT INTO meddled.activity (session_id, activity_date) SELECT i, testing.at('08:30') FROM generate_series(1, 600) i;
 SELECT ekran_refresh() > 0 AS refreshed;
 GRANT USAGE ON SCHEMA meddled TO regress_ekran_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA meddled TO regress_ekran_reader;
@@ -105,7 +105,7 @@ SELECT count(*) FROM pg_cursors WHERE statement LIKE '%meddled%';
 -- The store's schema renamed in mid-call, and another one in its place: an
 -- error, not that one's rows.
 SELECT ekran_create_store('other');
-INSERT INTO other.session (session_id, login_date) SELECT i, '2024-01-01' FROM generate_series(1, 250) i;
+INSERT INTO other.session (session_id, login_date) SELECT i, '2024-01-01' FROM generate_series(1, 600) i;
 CREATE FUNCTION testing.swap() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF to_regnamespace('other') IS NOT NULL THEN

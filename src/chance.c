@@ -48,14 +48,13 @@ first_moment_to_read(const Fold *fold, int64 session_id)
 
 	if (!begin_derived_scan(&scan, fold->idle.relation, snapshot, true))
 		return DT_NOBEGIN;
-	seek_session(&scan, session_id);
-	is_found = next_derived_row(&scan);
+	is_found = find_session_row(&scan, session_id);
 	end_derived_scan(&scan);
 	if (!is_found ||
 		!begin_derived_scan(&scan, fold->pending.relation, snapshot, true))
 		return DT_NOBEGIN;
-	seek_session(&scan, session_id);
-	while (next_derived_row(&scan))
+	for (bool has_row = find_session_row(&scan, session_id); has_row;
+		 has_row = next_session_row(&scan))
 	{
 		bool		is_unknown;
 		bool		isnull;
@@ -83,6 +82,21 @@ takes_long(const Fold *fold, int64 session_id)
 }
 
 /*
+ * Lock what a fold looks at, and the table that it writes to beside the one that the
+ * statement has written to; false if that would be to wait for somebody.
+ */
+static bool
+lock_all_if_free(const Store *store, StoreTable written)
+{
+	bool		are_free = lock_if_free(store, written, RowExclusiveLock);
+
+	for (StoreTable which = TABLE_SESSION; are_free && which < NUM_STORE_TABLES; which++)
+		are_free = OidIsValid(store->tables[which]) &&
+			lock_if_free(store, which, AccessShareLock);
+	return are_free;
+}
+
+/*
  * Fold a session, if nobody else is at it, and if that doesn't take long: the agent
  * waits for it, and could run out of time.
  */
@@ -91,8 +105,7 @@ fold_one(const Store *store, int64 session_id)
 {
 	Fold		fold;
 
-	/* Another lock than the one that the statement has by now. */
-	if (!lock_if_free(store, TABLE_SESSION_IDLE, RowExclusiveLock))
+	if (!lock_all_if_free(store, TABLE_SESSION_IDLE))
 		return;
 	begin_fold(&fold, store, slice_of(session_id), false);
 	if (fold.status.gaps.state == DERIVED_OK && fold.slices != 0 &&
@@ -116,7 +129,8 @@ compact_some(const Store *store)
 {
 	CountFold	fold;
 
-	if (!begin_count_fold(&fold, store, false))
+	if (!lock_all_if_free(store, TABLE_SESSION_COUNT) ||
+		!begin_count_fold(&fold, store, false))
 		return;
 	if (fold.verdict.state == DERIVED_OK)
 		compact_counts(&fold, FOLD_AT_MOST);

@@ -105,8 +105,7 @@ find_difference(Check *check, const Rows *session)
 	Gaps		stored;
 	Gaps		raw;
 
-	seek_session(&check->pending, session_id);
-	is_pending = next_derived_row(&check->pending);
+	is_pending = find_session_row(&check->pending, session_id);
 	if (!read_pending(&check->pending, session_id, &pending))
 		return "row in pending does not hold a range";
 	if (!has_row)

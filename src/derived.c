@@ -364,6 +364,7 @@ begin_derived_scan(DerivedScan *scan, Relation table, Snapshot snapshot, bool qu
 	scan->snapshot = snapshot;
 	scan->is_quiet = quietly;
 	scan->context = CurrentMemoryContext;
+	scan->is_ascending = false;
 	scan->index = open_index(table, is_by_session);
 	if (scan->index == NULL)
 		return false;
@@ -388,53 +389,6 @@ seek(DerivedScan *scan, ScanKey key)
 }
 
 /*
- * Go to the rows of a session.
- */
-void
-seek_session(DerivedScan *scan, int64 session_id)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(session_id));
-	seek(scan, &key);
-}
-
-/*
- * Go to the first row of a session with a higher id; false if there is none.
- */
-bool
-seek_session_after(DerivedScan *scan, int64 session_id)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT8GT,
-				Int64GetDatum(session_id));
-	seek(scan, &key);
-	return next_derived_row(scan);
-}
-
-static void
-seek_null(DerivedScan *scan, int how)
-{
-	ScanKeyData key;
-
-	ScanKeyEntryInitialize(&key, SK_ISNULL | how, 1, InvalidStrategy,
-						   InvalidOid, InvalidOid, InvalidOid, (Datum) 0);
-	seek(scan, &key);
-}
-
-/*
- * Go to the first row of any session; false if there is none.
- */
-bool
-seek_first_session(DerivedScan *scan)
-{
-	seek_null(scan, SK_SEARCHNOTNULL);
-	return next_derived_row(scan);
-}
-
-/*
  * Find the next of the rows gone to.  False at the end.
  */
 bool
@@ -455,6 +409,97 @@ next_derived_row(DerivedScan *scan)
 }
 
 /*
+ * Go on to the next row in the order of sessions; false if it is not one of the session
+ * that was found last.
+ */
+bool
+next_session_row(DerivedScan *scan)
+{
+	bool		isnull;
+
+	scan->has_row = next_derived_row(scan);
+	if (scan->has_row)
+		scan->row_id = DatumGetInt64(slot_getattr(scan->slot, DERIVED_SESSION_ID,
+												  &isnull));
+	return scan->has_row && scan->row_id == scan->wanted_id;
+}
+
+static void
+seek_from(DerivedScan *scan, int64 session_id, StrategyNumber strategy, Oid operator)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, strategy, operator, Int64GetDatum(session_id));
+	seek(scan, &key);
+	scan->is_ascending = true;
+	scan->wanted_id = session_id;
+	(void) next_session_row(scan);
+}
+
+/*
+ * Find the first row of a session; false if there is none.  next_session_row() finds
+ * further ones.
+ *
+ * Who asks for sessions in ascending order is told of those that are near to each
+ * other, or not there, without a descent into the index for each.
+ */
+bool
+find_session_row(DerivedScan *scan, int64 session_id)
+{
+	/* Ids apart by as much: to go on row by row takes as long as to descend. */
+	const uint64 near = 4;
+
+	if (scan->is_ascending && session_id > scan->wanted_id &&
+		(!scan->has_row || scan->row_id >= session_id ||
+		 (uint64) session_id - (uint64) scan->row_id <= near))
+	{
+		scan->wanted_id = session_id;
+		while (scan->has_row && scan->row_id < session_id)
+			(void) next_session_row(scan);
+	}
+	else
+		seek_from(scan, session_id, BTGreaterEqualStrategyNumber, F_INT8GE);
+	return scan->has_row && scan->row_id == session_id;
+}
+
+/*
+ * Find the first row of the first session; false if there is none.
+ */
+bool
+find_first_session(DerivedScan *scan, int64 *session_id)
+{
+	(void) find_session_row(scan, PG_INT64_MIN);
+	*session_id = scan->row_id;
+	return scan->has_row;
+}
+
+/*
+ * Likewise of the first one that has a higher id than another.
+ */
+bool
+find_session_after(DerivedScan *scan, int64 session_id, int64 *next_id)
+{
+	seek_from(scan, session_id, BTGreaterStrategyNumber, F_INT8GT);
+	*next_id = scan->row_id;
+	return scan->has_row;
+}
+
+/*
+ * Go to the rows that hold a generation: those without a session.
+ */
+static void
+seek_generations(DerivedScan *scan)
+{
+	ScanKeyData key;
+
+	ScanKeyEntryInitialize(&key, SK_ISNULL | SK_SEARCHNULL, 1,
+						   InvalidStrategy, InvalidOid, InvalidOid,
+						   InvalidOid, (Datum) 0);
+	seek(scan, &key);
+	scan->is_ascending = false;
+}
+
+/*
  * Begin to go through those rows of a derived table that hold a generation.  False if
  * its index has just gone.
  */
@@ -463,7 +508,7 @@ begin_generation_scan(DerivedScan *scan, Relation table, Snapshot snapshot)
 {
 	if (!begin_derived_scan(scan, table, snapshot, true))
 		return false;
-	seek_null(scan, SK_SEARCHNULL);
+	seek_generations(scan);
 	return true;
 }
 

@@ -493,6 +493,11 @@ typedef struct DerivedScan
 	Snapshot	snapshot;
 	bool		is_quiet;		/* do predicate locks disregard it? */
 	MemoryContext context;		/* for the scan's own */
+	/* Where it is among the sessions: */
+	bool		is_ascending;	/* does it go through them in order? */
+	int64		wanted_id;		/* asked for last; all lower ones lie behind */
+	bool		has_row;		/* in the slot, of a session that has */
+	int64		row_id;			/* this id or, without a row, none */
 	TupleTableSlot *slot;		/* the row in hand */
 } DerivedScan;
 
@@ -510,10 +515,12 @@ extern bool begin_derived_scan(DerivedScan *scan, Relation table,
 							   Snapshot snapshot, bool quietly);
 extern bool begin_generation_scan(DerivedScan *scan, Relation table,
 								  Snapshot snapshot);
-extern void seek_session(DerivedScan *scan, int64 session_id);
-extern bool seek_first_session(DerivedScan *scan);
-extern bool seek_session_after(DerivedScan *scan, int64 session_id);
 extern bool next_derived_row(DerivedScan *scan);
+extern bool find_session_row(DerivedScan *scan, int64 session_id);
+extern bool next_session_row(DerivedScan *scan);
+extern bool find_first_session(DerivedScan *scan, int64 *session_id);
+extern bool find_session_after(DerivedScan *scan, int64 session_id,
+							   int64 *next_id);
 extern void read_generation(TupleTableSlot *row, char *generation);
 extern bool next_generation(DerivedScan *scan, char *generation);
 extern void end_derived_scan(DerivedScan *scan);
@@ -754,18 +761,13 @@ typedef struct Session
 	Measure		measure;		/* without a moment, both dates are null */
 } Session;
 
-/*
- * Sessions read at a time.  Few enough for what they take to be used again by
- * the next chunk: memory given back to the system and asked for again, page by
- * page, once took a call as long as all its queries.
- */
-#define CHUNK_SIZE	100
+/* Sessions read at a time. */
+#define CHUNK_SIZE	250
 
 typedef struct Chunk
 {
 	int			count;
 	Session		sessions[CHUNK_SIZE];	/* in order */
-	MemoryContext context;		/* for what belongs to them */
 } Chunk;
 
 typedef struct Selection Selection;

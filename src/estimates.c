@@ -3,51 +3,246 @@
  * estimates.c
  *	  What the planner is told of a call: how many rows, and at what cost.
  *
+ * A page has as many rows as its count asks for, or as the window holds.  That is
+ * estimated by the counts of days, if these may answer whoever the query is planned
+ * for: an estimate must not tell what a policy hides.  Nothing here raises an error
+ * for arguments that the call itself would refuse.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "ekran_sessions.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ekran_sessions_support);
 
-/* ekran_sessions and ekran_sessions_after both have count third. */
-#define COUNT_ARGUMENT	2
+/* Where ekran_sessions and ekran_sessions_after have their arguments. */
+enum
+{
+	ARG_START,
+	ARG_END,
+	ARG_COUNT,
+	ARG_PAGE,					/* or the session that the page follows */
+	ARG_USERS,
+	ARG_CLIENTS,
+	NUM_ARGUMENTS
+};
+
+/* What is known of a call while it is planned. */
+typedef struct Call
+{
+	bool		has_window;		/* are both bounds known? */
+	Window		window;
+	double		limit;			/* rows at most */
+	double		page;
+	bool		is_page;		/* by number? */
+	int			users;			/* in a filter; 0: none is known */
+	int			clients;
+} Call;
 
 /*
- * To measure a session takes a descent into activity and a pass over what the
- * session did there; sessions of a thousand activities are usual.
+ * An argument, if it is known by now and not null.
  */
-#define USUAL_ACTIVITIES	1000.0
+static Const *
+known_argument(PlannerInfo *root, List *arguments, int number)
+{
+	Node	   *argument = list_nth(arguments, number);
+
+	if (root != NULL)
+		argument = estimate_expression_value(root, argument);
+	return IsA(argument, Const) ? (Const *) argument : NULL;
+}
+
+static bool
+take_bound(const Const *argument, TimestampTz *bound)
+{
+	if (argument != NULL && !argument->constisnull)
+		*bound = DatumGetTimestampTz(argument->constvalue);
+	return argument != NULL;
+}
+
+/* A value out of range will raise an error; it is no estimate. */
+static double
+take_number(const Const *argument, double highest, double usual)
+{
+	double		value = usual;
+
+	if (argument != NULL && !argument->constisnull)
+		value = DatumGetInt64(argument->constvalue);
+	return value >= 0 && value <= highest ? value : usual;
+}
+
+static int
+take_length(const Const *argument)
+{
+	ArrayType  *array;
+
+	if (argument == NULL || argument->constisnull)
+		return 0;
+	array = DatumGetArrayTypeP(argument->constvalue);
+	return Max(1, ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
+}
+
+static Call
+look_at_call(PlannerInfo *root, Node *node)
+{
+	Call		call = {.window = {DT_NOBEGIN, DT_NOEND},.limit = MAX_PAGE_SIZE};
+	FuncExpr   *function = (FuncExpr *) node;
+	List	   *arguments;
+
+	if (!IsA(node, FuncExpr) || list_length(function->args) != NUM_ARGUMENTS)
+		return call;
+	arguments = function->args;
+	call.has_window =
+		take_bound(known_argument(root, arguments, ARG_START), &call.window.start);
+	call.has_window &=
+		take_bound(known_argument(root, arguments, ARG_END), &call.window.end);
+	call.limit = take_number(known_argument(root, arguments, ARG_COUNT),
+							 MAX_PAGE_SIZE, MAX_PAGE_SIZE);
+	call.page = take_number(known_argument(root, arguments, ARG_PAGE),
+							(double) PG_INT64_MAX, 0);
+	call.is_page = strcmp(get_func_name(function->funcid), "ekran_sessions") == 0;
+	call.users = take_length(known_argument(root, arguments, ARG_USERS));
+	call.clients = take_length(known_argument(root, arguments, ARG_CLIENTS));
+	return call;
+}
 
 /*
- * The rows a call returns at most: its count, if that is known by now.
+ * What part of the sessions so many users, or clients, have.
  */
 static double
-expected_rows(PlannerInfo *root, Node *call)
+part_of(Oid table, int count)
 {
-	Node	   *count;
+	double		all = -1;
+	HeapTuple	tuple;
 
-	if (!IsA(call, FuncExpr) ||
-		list_length(((FuncExpr *) call)->args) <= COUNT_ARGUMENT)
-		return MAX_PAGE_SIZE;
-
-	count = list_nth(((FuncExpr *) call)->args, COUNT_ARGUMENT);
-	if (root != NULL)
-		count = estimate_expression_value(root, count);
-	if (IsA(count, Const) && !((Const *) count)->constisnull)
+	if (count == 0)
+		return 1;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (HeapTupleIsValid(tuple))
 	{
-		int64		value = DatumGetInt64(((Const *) count)->constvalue);
-
-		/* A value out of range will raise an error; it is no estimate. */
-		if (value >= 0 && value <= MAX_PAGE_SIZE)
-			return value;
+		all = ((Form_pg_class) GETSTRUCT(tuple))->reltuples;
+		ReleaseSysCache(tuple);
 	}
-	return MAX_PAGE_SIZE;
+	if (all < 1)
+		all = DEFAULT_NUM_DISTINCT;
+	return Min(1, count / all);
+}
+
+/*
+ * About how many sessions of merged days begin within a window; of a day that it
+ * cuts, the part that lies within.
+ */
+static double
+sessions_within(const DayCounts *days, const Window *window)
+{
+	double		sum = 0;
+
+	for (Size i = 0; i < days->count; i++)
+	{
+		TimestampTz begin = beginning_of_day(days->days[i].day);
+		double		first = Max(begin, window->start);
+		double		last = Min(begin + USECS_PER_DAY, window->end);
+
+		if (last > first)
+			sum += days->days[i].sessions * (last - first) / USECS_PER_DAY;
+	}
+	return sum;
+}
+
+/*
+ * About how many sessions a call selects, on all pages; negative if that can't be told.
+ */
+static double
+selected_sessions(const Call *call)
+{
+	IdleRule	rule = idle_rule_setting();
+	double		selected = -1;
+	Store		store;
+	Trust		trust;
+	DayCounts	days;
+
+	if (!call->has_window || !ActiveSnapshotSet() ||
+		!load_store(&store, get_namespace_oid(store_setting(), true)))
+		return -1;
+	trust = trust_for_caller(&store, &rule);
+	/* What is planned for an empty store may be kept, and is for one to be filled. */
+	if (trust.not_by_counts == NULL &&
+		load_day_counts(&store, GetActiveSnapshot(), trust.generation,
+						&days).state == DERIVED_OK &&
+		days.count > 0)
+		selected = sessions_within(&days, &call->window) *
+			part_of(store.tables[TABLE_APP_USER], call->users) *
+			part_of(store.tables[TABLE_CLIENT], call->clients);
+	return selected;
+}
+
+static double
+estimate_rows(const Call *call)
+{
+	double		selected = selected_sessions(call);
+
+	if (selected < 0)
+		return call->limit;
+	if (call->is_page)
+		selected -= call->page * call->limit;
+	return Min(call->limit, Max(1, selected));
+}
+
+static bool
+equal_calls(const Call *a, const Call *b)
+{
+	return a->has_window == b->has_window &&
+		a->window.start == b->window.start && a->window.end == b->window.end &&
+		a->limit == b->limit && a->page == b->page && a->is_page == b->is_page &&
+		a->users == b->users && a->clients == b->clients;
+}
+
+/*
+ * About how many rows a call returns.
+ *
+ * The planner asks twice, for the cost too.  So that the counts are not read twice, the
+ * answer to the same statement of the same role is kept.
+ */
+static double
+expected_rows(PlannerInfo *root, Node *node)
+{
+	static struct
+	{
+		Call		call;
+		Oid			user;
+		TimestampTz statement;
+		double		rows;
+	}			last;
+	Call		call;
+
+	if (node == NULL)
+		return MAX_PAGE_SIZE;
+	call = look_at_call(root, node);
+	if (last.user != GetUserId() ||
+		last.statement != GetCurrentStatementStartTimestamp() ||
+		!equal_calls(&call, &last.call))
+	{
+		last.rows = estimate_rows(&call);
+		last.call = call;
+		last.user = GetUserId();
+		last.statement = GetCurrentStatementStartTimestamp();
+	}
+	return last.rows;
 }
 
 /*
@@ -70,15 +265,16 @@ ekran_sessions_support(PG_FUNCTION_ARGS)
 	if (IsA(request, SupportRequestCost))
 	{
 		SupportRequestCost *cost = (SupportRequestCost *) request;
-		double		sessions = MAX_PAGE_SIZE;
+		double		sessions = expected_rows(cost->root, cost->node);
 
-		if (cost->node != NULL)
-			sessions = expected_rows(cost->root, cost->node);
-
+		/*
+		 * A descent to where the page begins; then for each session its row, its
+		 * names, and a descent into each derived table, whose pages others of the
+		 * page have read.
+		 */
 		cost->startup = 0;
-		cost->per_tuple = random_page_cost +
-			sessions * (random_page_cost +
-						USUAL_ACTIVITIES * (cpu_index_tuple_cost + cpu_operator_cost));
+		cost->per_tuple = 2 * random_page_cost +
+			sessions * (random_page_cost + 3 * cpu_tuple_cost + 50 * cpu_operator_cost);
 		PG_RETURN_POINTER(cost);
 	}
 	PG_RETURN_POINTER(NULL);

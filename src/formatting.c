@@ -80,44 +80,59 @@ put_session_row(ReturnSetInfo *result, const Session *session)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/*
+ * Append a key, which needs no escaping.
+ */
 static void
 append_key(StringInfo out, const char *key)
 {
-	if (out->data[out->len - 1] != '{')
-		appendStringInfoChar(out, ',');
-	escape_json(out, key);
-	appendStringInfoChar(out, ':');
+	appendStringInfoString(out, out->data[out->len - 1] == '{' ? "\"" : ",\"");
+	appendStringInfoString(out, key);
+	appendStringInfoString(out, "\":");
 }
 
 static void
-append_string(StringInfo out, const char *key, char *value)
+append_null(StringInfo out)
 {
-	append_key(out, key);
-	if (value == NULL)
-		appendStringInfoString(out, "null");
-	else
-		escape_json(out, value);
+	appendStringInfoString(out, "null");
 }
 
 static void
 append_text(StringInfo out, const char *key, Datum value, bool isnull)
 {
-	char	   *string = isnull ? NULL : TextDatumGetCString(value);
+	append_key(out, key);
+	if (isnull)
+		append_null(out);
+	else
+	{
+		char	   *string = TextDatumGetCString(value);
 
-	append_string(out, key, string);
-	if (string != NULL)
+		escape_json(out, string);
 		pfree(string);
+	}
+}
+
+static void
+append_quoted(StringInfo out, const char *string, int length)
+{
+	appendStringInfoChar(out, '"');
+	appendBinaryStringInfo(out, string, length);
+	appendStringInfoChar(out, '"');
 }
 
 static void
 append_uuid(StringInfo out, const char *key, Datum uuid, bool isnull)
 {
-	char	   *string = isnull ? NULL :
-		DatumGetCString(DirectFunctionCall1(uuid_out, uuid));
+	append_key(out, key);
+	if (isnull)
+		append_null(out);
+	else
+	{
+		char	   *string = DatumGetCString(DirectFunctionCall1(uuid_out, uuid));
 
-	append_string(out, key, string);
-	if (string != NULL)
+		append_quoted(out, string, strlen(string));
 		pfree(string);
+	}
 }
 
 static void
@@ -125,9 +140,13 @@ append_number(StringInfo out, const char *key, int64 value, bool isnull)
 {
 	append_key(out, key);
 	if (isnull)
-		appendStringInfoString(out, "null");
+		append_null(out);
 	else
-		appendStringInfo(out, INT64_FORMAT, value);
+	{
+		char		digits[MAXINT8LEN + 1];
+
+		appendBinaryStringInfo(out, digits, pg_lltoa(value, digits));
+	}
 }
 
 /*
@@ -138,15 +157,17 @@ static void
 append_moment(JsonSessions *response, const char *key, TimestampTz moment,
 			  bool isnull)
 {
+	StringInfo	out = &response->text;
 	char		buffer[MAXDATELEN + 1];
 	struct pg_tm local;
 	fsec_t		fraction;
 	int			offset;
 	const char *zone_name;
 
+	append_key(out, key);
 	if (isnull)
 	{
-		append_string(&response->text, key, NULL);
+		append_null(out);
 		return;
 	}
 	if (TIMESTAMP_NOT_FINITE(moment))
@@ -159,7 +180,7 @@ append_moment(JsonSessions *response, const char *key, TimestampTz moment,
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
-	append_string(&response->text, key, buffer);
+	append_quoted(out, buffer, strlen(buffer));
 }
 
 /*
@@ -173,18 +194,27 @@ append_duration(StringInfo out, const char *key, int64 microseconds)
 	int			fraction = (int) (microseconds % USECS_PER_SEC);
 	int64		days = seconds / SECS_PER_DAY;
 	int			second = (int) (seconds % SECS_PER_DAY);
+	char		buffer[MAXINT8LEN + sizeof(".hh:mm:ss.fffffff")];
+	char	   *end = buffer;
 
-	append_key(out, key);
-	appendStringInfoChar(out, '"');
 	if (days != 0)
-		appendStringInfo(out, INT64_FORMAT ".", days);
-	appendStringInfo(out, "%02d:%02d:%02d",
-					 second / SECS_PER_HOUR,
-					 second / SECS_PER_MINUTE % MINS_PER_HOUR,
-					 second % SECS_PER_MINUTE);
+	{
+		end += pg_lltoa(days, end);
+		*end++ = '.';
+	}
+	end = pg_ultostr_zeropad(end, second / SECS_PER_HOUR, 2);
+	*end++ = ':';
+	end = pg_ultostr_zeropad(end, second / SECS_PER_MINUTE % MINS_PER_HOUR, 2);
+	*end++ = ':';
+	end = pg_ultostr_zeropad(end, second % SECS_PER_MINUTE, 2);
 	if (fraction != 0)
-		appendStringInfo(out, ".%06d0", fraction);
-	appendStringInfoChar(out, '"');
+	{
+		*end++ = '.';
+		end = pg_ultostr_zeropad(end, fraction, 6);
+		*end++ = '0';
+	}
+	append_key(out, key);
+	append_quoted(out, buffer, end - buffer);
 }
 
 /*

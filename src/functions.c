@@ -11,7 +11,6 @@
 
 #include "ekran_sessions.h"
 #include "funcapi.h"
-#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(ekran_sessions);
 PG_FUNCTION_INFO_V1(ekran_sessions_after);
@@ -58,11 +57,8 @@ next_measured_chunk(Reader *reader)
 
 	if (chunk != NULL)
 	{
-		MemoryContext call_context = MemoryContextSwitchTo(chunk->context);
-
 		name_sessions(reader->names, chunk);
 		measure_sessions(reader->measuring, chunk);
-		MemoryContextSwitchTo(call_context);
 	}
 	return chunk;
 }

@@ -107,8 +107,8 @@ read_pending(DerivedScan *pending, int64 session_id, Ranges *ranges)
 	int			allocated = 0;
 
 	memset(ranges, 0, sizeof(*ranges));
-	seek_session(pending, session_id);
-	while (is_sound && next_derived_row(pending))
+	for (bool has_row = find_session_row(pending, session_id); has_row && is_sound;
+		 has_row = next_session_row(pending))
 	{
 		bool		first_isnull;
 		bool		last_isnull;

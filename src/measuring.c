@@ -4,7 +4,7 @@
  *	  What a window leaves of sessions: their clipped ends, duration and idle
  *	  time.
  *
- * A chunk is measured in steps, each for all its sessions: their gaps, brought up to
+ * Sessions are measured in groups, and a group in steps, each for all of it: their gaps, brought up to
  * date by what is pending, and the activities next to the window's bounds where the
  * gaps don't tell them.  Sessions without gaps that can be used are measured from
  * their raw activities, one by one.
@@ -21,6 +21,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -44,6 +45,13 @@ static const StoreQuery activities_of_session = {
 	.plan_options = PLAN_ONCE,
 	.batch = ACTIVITY_BATCH
 };
+
+/*
+ * Sessions measured at a time.  Few enough for what they take to be used again by the
+ * next ones: memory given back to the system and asked for again, page by page, once
+ * took a call as long as all its queries.
+ */
+#define GROUP_SIZE	100
 
 /* What it takes to measure a session. */
 typedef struct Work
@@ -70,7 +78,9 @@ struct Measuring
 	bool		has_pending;	/* anything at all? */
 	Activities *activities;
 	int			count;
-	Work		work[CHUNK_SIZE];	/* of the chunk in hand, in order */
+	Work		work[GROUP_SIZE];	/* of the group in hand, in order */
+	Work	   *by_id[GROUP_SIZE];
+	MemoryContext context;		/* for what it takes */
 };
 
 /*
@@ -91,7 +101,9 @@ begin_index(Measuring *measuring)
 		if (begin_derived_scan(&measuring->pending, measuring->pending_table,
 							   snapshot, false))
 		{
-			measuring->has_pending = seek_first_session(&measuring->pending);
+			int64		first_id;
+
+			measuring->has_pending = find_first_session(&measuring->pending, &first_id);
 			measuring->activities = begin_activities(store);
 			return true;
 		}
@@ -114,6 +126,9 @@ begin_measuring(const Store *store, const IdleRule *rule, const Window *window,
 	measuring->store = store;
 	measuring->rule = rule;
 	measuring->window = window;
+	measuring->context = AllocSetContextCreate(CurrentMemoryContext,
+											   "ekran_sessions measuring",
+											   ALLOCSET_DEFAULT_SIZES);
 	measuring->use_index = trust->not_by_index == NULL && begin_index(measuring);
 	return measuring;
 }
@@ -142,8 +157,8 @@ load_gaps(Measuring *measuring, Work *work)
 
 	work->has_gaps = true;
 	work->gaps = no_activity_gaps();
-	seek_session(idle, work->session->session_id);
-	while (next_derived_row(idle))
+	for (bool has_row = find_session_row(idle, work->session->session_id); has_row;
+		 has_row = next_session_row(idle))
 	{
 		Datum		columns[2];
 		bool		nulls[2];
@@ -170,7 +185,7 @@ complete_gaps(Measuring *measuring)
 
 	for (int i = 0; i < measuring->count; i++)
 	{
-		Work	   *work = &measuring->work[i];
+		Work	   *work = measuring->by_id[i];
 
 		if (!read_pending(&measuring->pending, work->session->session_id,
 						  &work->pending))
@@ -240,8 +255,8 @@ find_finish(const Store *store, Work *work)
 static void
 find_clipped_starts(Measuring *measuring)
 {
-	ActivityProbe probes[CHUNK_SIZE];
-	Work	   *works[CHUNK_SIZE];
+	ActivityProbe probes[GROUP_SIZE];
+	Work	   *works[GROUP_SIZE];
 	int			count = 0;
 
 	for (int i = 0; i < measuring->count; i++)
@@ -268,8 +283,8 @@ find_clipped_starts(Measuring *measuring)
 static void
 find_clipped_ends(Measuring *measuring)
 {
-	ActivityProbe probes[CHUNK_SIZE];
-	Work	   *works[CHUNK_SIZE];
+	ActivityProbe probes[GROUP_SIZE];
+	Work	   *works[GROUP_SIZE];
 	int			count = 0;
 
 	for (int i = 0; i < measuring->count; i++)
@@ -352,27 +367,32 @@ measure_by_activities(const Store *store, Work *work,
 		add_moment(measure, rule, work->session->session_id, span->finish);
 }
 
-/*
- * Measure the sessions of a chunk, in its memory context.
- *
- * Errors: 22008 for a duration out of range.
- * Rule: rules.md, the definitions.
- */
-void
-measure_sessions(Measuring *measuring, Chunk *chunk)
+static int
+compare_session_ids(const void *a, const void *b)
 {
-	measuring->count = chunk->count;
-	memset(measuring->work, 0, chunk->count * sizeof(Work));
-	for (int i = 0; i < chunk->count; i++)
+	int64		left = (*(Work *const *) a)->session->session_id;
+	int64		right = (*(Work *const *) b)->session->session_id;
+
+	return (left > right) - (left < right);
+}
+
+static void
+measure_group(Measuring *measuring, Session *sessions, int count)
+{
+	measuring->count = count;
+	memset(measuring->work, 0, count * sizeof(Work));
+	for (int i = 0; i < count; i++)
 	{
-		measuring->work[i].session = &chunk->sessions[i];
-		if (measuring->use_index)
-			load_gaps(measuring, &measuring->work[i]);
+		measuring->work[i].session = &sessions[i];
+		measuring->by_id[i] = &measuring->work[i];
 	}
+	qsort(measuring->by_id, count, sizeof(Work *), compare_session_ids);
+	for (int i = 0; measuring->use_index && i < count; i++)
+		load_gaps(measuring, measuring->by_id[i]);
 	if (measuring->use_index && measuring->has_pending)
 		complete_gaps(measuring);
 
-	for (int i = 0; i < measuring->count; i++)
+	for (int i = 0; i < count; i++)
 	{
 		Work	   *work = &measuring->work[i];
 
@@ -385,7 +405,7 @@ measure_sessions(Measuring *measuring, Chunk *chunk)
 		find_clipped_starts(measuring);
 		find_clipped_ends(measuring);
 	}
-	for (int i = 0; i < measuring->count; i++)
+	for (int i = 0; i < count; i++)
 	{
 		Work	   *work = &measuring->work[i];
 
@@ -395,4 +415,24 @@ measure_sessions(Measuring *measuring, Chunk *chunk)
 		else
 			measure_by_activities(measuring->store, work, measuring->rule);
 	}
+}
+
+/*
+ * Measure the sessions of a chunk.
+ *
+ * Errors: 22008 for a duration out of range.
+ * Rule: rules.md, the definitions.
+ */
+void
+measure_sessions(Measuring *measuring, Chunk *chunk)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(measuring->context);
+
+	for (int i = 0; i < chunk->count; i += GROUP_SIZE)
+	{
+		measure_group(measuring, &chunk->sessions[i],
+					  Min(GROUP_SIZE, chunk->count - i));
+		MemoryContextReset(measuring->context);
+	}
+	MemoryContextSwitchTo(caller_context);
 }

@@ -14,17 +14,18 @@
 #include "utils/hsearch.h"
 #include "utils/uuid.h"
 
+/* By a join: a list would be gone through for each row of a small table. */
 static const StoreQuery client_names = {
-	.sql = "SELECT c.client_guid, c.client_name FROM @store@.client c"
-	" WHERE c.client_guid OPERATOR(pg_catalog.=) ANY ($1)",
+	.sql = "SELECT c.client_guid, c.client_name FROM pg_catalog.unnest($1) u (id)"
+	" JOIN @store@.client c ON c.client_guid OPERATOR(pg_catalog.=) u.id",
 	.parameters = {UUIDARRAYOID},
 	.columns = {{UUIDOID}, {TEXTOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
 };
 
 static const StoreQuery user_names = {
-	.sql = "SELECT u.user_id, u.user_name FROM @store@.app_user u"
-	" WHERE u.user_id OPERATOR(pg_catalog.=) ANY ($1)",
+	.sql = "SELECT a.user_id, a.user_name FROM pg_catalog.unnest($1) u (id)"
+	" JOIN @store@.app_user a ON a.user_id OPERATOR(pg_catalog.=) u.id",
 	.parameters = {INT4ARRAYOID},
 	.columns = {{INT4OID}, {TEXTOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
@@ -138,6 +139,7 @@ learn_names(const Names *names, NameTable *table, Datum *ids, int count)
 		MemoryContextSwitchTo(old_context);
 	}
 	end_rows(&rows);
+	pfree(DatumGetPointer(parameters[0]));
 }
 
 /*

@@ -176,17 +176,14 @@ add_pending_sessions(const Store *store, SessionIds *list)
 
 	if (begin_derived_scan(&scan, pending, GetActiveSnapshot(), false))
 	{
-		bool		is_found = seek_first_session(&scan);
+		int64		id;
+		bool		is_found = find_first_session(&scan, &id);
 
 		while (is_found && list->count < MAX_PENDING_SESSIONS)
 		{
-			bool		isnull;
-			int64		id = DatumGetInt64(slot_getattr(scan.slot,
-														DERIVED_SESSION_ID, &isnull));
-
 			CHECK_FOR_INTERRUPTS();
 			add_id(list, id);
-			is_found = seek_session_after(&scan, id);
+			is_found = find_session_after(&scan, id, &id);
 		}
 		are_few = !is_found;
 		end_derived_scan(&scan);

@@ -26,7 +26,6 @@
 #include "common/int.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 /* The parameters of all queries here, in their order. */
@@ -99,10 +98,10 @@ enum
 	" UNION ALL SELECT " COLUMNS_OF(q) \
 	" FROM pg_catalog.unnest($13) u (id)" \
 	" CROSS JOIN LATERAL (SELECT " COLUMNS_OF(r) " FROM @store@.session r" \
-	"  WHERE r.session_id OPERATOR(pg_catalog.=) u.id" \
-	"  AND r.logout_date IS NULL" \
-	"  AND r.login_date OPERATOR(pg_catalog.<=) $1 OFFSET 0) q" \
-	" WHERE " RUNS_ON(q) ") s" \
+	"  WHERE r.session_id OPERATOR(pg_catalog.=) u.id OFFSET 0) q" \
+	" WHERE q.logout_date IS NULL" \
+	" AND q.login_date OPERATOR(pg_catalog.<=) $1" \
+	" AND " RUNS_ON(q) ") s" \
 	" WHERE s.login_date OPERATOR(pg_catalog.<) $2"
 
 #define BEYOND_POSITION(alias) \
@@ -336,9 +335,6 @@ begin_selection(const Store *store, const Window *window, const Filters *filters
 	selection->way = choose_way(filters);
 	selection->part = PART_NONE;
 	selection->across = -1;
-	selection->chunk.context = AllocSetContextCreate(CurrentMemoryContext,
-													 "ekran_sessions chunk",
-													 ALLOCSET_DEFAULT_SIZES);
 
 	parameters[PARAM_START] = TimestampTzGetDatum(window->start);
 	parameters[PARAM_END] = TimestampTzGetDatum(window->end);
@@ -726,7 +722,6 @@ fill_chunk(Selection *selection)
 Chunk *
 next_chunk(Selection *selection)
 {
-	MemoryContextReset(selection->chunk.context);
 	while (selection->part != PART_NONE)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -164,6 +164,18 @@ static const Transaction transactions[] = {
 		{"UPDATE @.session SET login_date = login_date + interval '7 min'"
 		" WHERE session_id = 1"},
 	NULL, NULL, 0},
+	{"move_day",
+		{"UPDATE @.session SET login_date = login_date - interval '1 day'"
+		" WHERE session_id IN (2, 5)"},
+	NULL, NULL, 0},
+	{"close_running",
+		{"UPDATE @.session SET logout_date = '2024-01-01 12:30'"
+		" WHERE session_id = 5"},
+	NULL, NULL, 0},
+	{"run_again",
+		{"UPDATE @.session SET logout_date = NULL WHERE session_id IN (1, 2)"},
+	NULL, NULL, 0},
+	{"insert_running", {INSERT_ACTIVITY("5", "12:#0")}, NULL, NULL, 0},
 	{"update_activities",
 		{"UPDATE @.activity SET activity_date = activity_date"
 			" + interval '100 s' * (activity_id - 100)"
@@ -328,6 +340,26 @@ static const char *const sets[] = {
 	"update_activities,refresh,reader",
 	"update_activities,insert_old,refresh",
 	"move_activities,insert_pending,refresh",
+	/* How far a running session reaches, and on which day it began. */
+	"insert_running,close_running,refresh",
+	"insert_running,run_again,refresh",
+	"insert_old,run_again,refresh",
+	"insert_pending,run_again,rebuild",
+	"close_running,refresh,reader",
+	"run_again,refresh,reader",
+	"run_again,maintain,reader",
+	"run_again,refresh,refresh",
+	"move_day,insert_running,refresh",
+	"move_day,run_again,refresh",
+	"move_day,refresh,refresh",
+	"move_day,refresh,reader",
+	"move_day,maintain,reader",
+	"open_session,refresh,reader",
+	"open_session,refresh,refresh",
+	"open_session,open_other,refresh",
+	"delete_session,refresh,refresh",
+	"reinsert_session,move_day,refresh",
+	"run_again,close_silent,refresh",
 	"move_activities,refresh,reader",
 	"move_activities,delete_session,refresh",
 	/* Tables locked, and all of them emptied. */
@@ -403,14 +435,22 @@ typedef struct Unit
 #define OWNER	"interleavings_owner"
 #define READER	"interleavings_plain_reader"
 
-/* What the figures of a session are by the index and by its activities. */
+/*
+ * What is answered by the derived tables, and by activity and session: of all, and of
+ * a window that sessions run into.
+ */
 #define COMPARE_SQL \
-	"SELECT (SELECT pg_catalog.string_agg(s::text, '; ')" \
-	"  FROM ekran_sessions() s)," \
-	" (SELECT pg_catalog.string_agg(s::text, '; ')" \
-	"  FROM testing.by_activity() s)"
+	"SELECT pg_catalog.concat(testing.by_derived(NULL)," \
+	"  testing.by_derived('2024-01-01 11:30'))," \
+	" pg_catalog.concat(testing.by_raw(NULL)," \
+	"  testing.by_raw('2024-01-01 11:30'))"
 
 #define DIFFERENCE_SQL \
+	"SELECT pg_catalog.concat_ws(' ', 'from', w, 'by derived tables'," \
+	"  testing.by_derived(w), 'raw', testing.by_raw(w))" \
+	" FROM (VALUES (NULL), ('2024-01-01 11:30'::timestamptz)) v (w)" \
+	" WHERE testing.by_derived(w) <> testing.by_raw(w)" \
+	" UNION ALL " \
 	"SELECT pg_catalog.concat_ws(' ', 'session', session_id," \
 	"  'by index', i.duration, 'idle', i.idle_time," \
 	"  'by activity', a.duration, 'idle', a.idle_time)" \
@@ -419,7 +459,7 @@ typedef struct Unit
 
 /* ekran_check() would name activities without a session too, in its words. */
 #define CHECK_SQL \
-	"SELECT 'ekran_check(): ' || session_id || ': ' || difference" \
+	"SELECT pg_catalog.concat_ws(': ', 'ekran_check()', session_id, difference)" \
 	" FROM ekran_check()" \
 	" UNION ALL SELECT 'activity without its session ' || a.session_id" \
 	" FROM ekran.activity a WHERE NOT EXISTS (SELECT FROM ekran.session s" \
@@ -449,7 +489,16 @@ static const char setup_sql[] =
 " RETURNS SETOF ekran_session_row"
 " LANGUAGE sql STABLE SECURITY DEFINER"
 " AS 'SELECT * FROM ekran_sessions(NULL, NULL, 1000, page)';"
-"ALTER FUNCTION testing.by_activity(bigint) OWNER TO " READER;
+"ALTER FUNCTION testing.by_activity(bigint) OWNER TO " READER ";"
+"CREATE FUNCTION testing.by_derived(start timestamptz) RETURNS text"
+" LANGUAGE sql STABLE"
+" AS 'SELECT pg_catalog.concat(ekran_sessions_total_count(start), '': '',"
+"  (SELECT pg_catalog.string_agg(s::text, ''; '') FROM ekran_sessions(start) s))';"
+"CREATE FUNCTION testing.by_raw(start timestamptz) RETURNS text"
+" LANGUAGE sql STABLE SECURITY DEFINER"
+" AS 'SELECT pg_catalog.concat(ekran_sessions_total_count(start), '': '',"
+"  (SELECT pg_catalog.string_agg(s::text, ''; '') FROM ekran_sessions(start) s))';"
+"ALTER FUNCTION testing.by_raw(timestamptz) OWNER TO " READER;
 
 /*
  * Seqscans would be predicate reads of whole tables, so that every two
@@ -722,7 +771,7 @@ reset_store(bool thoroughly)
 	/* At first too: plans, and with them predicate reads, go by statistics. */
 	if (resets++ % VACUUM_EVERY == 0)
 		run_sql(control, "VACUUM ANALYZE ekran.session, ekran.activity,"
-				" ekran.session_idle, ekran.pending,"
+				" ekran.session_idle, ekran.pending, ekran.session_count,"
 				" twin.session, twin.activity");
 }
 

@@ -55,6 +55,47 @@ BEGIN
 END
 $$;
 
+-- Sessions that were left running for good, before the last year of such a history.
+CREATE FUNCTION bench.leave_running(store name, sessions int) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format($f$
+		INSERT INTO %1$I.session
+		SELECT 10000000 + i, md5((i %% 100)::text)::uuid, i %% 200,
+			'2023-01-01'::timestamptz - i * interval '1 hour'
+		FROM generate_series(1, $1) i$f$, store) USING sessions;
+	EXECUTE format($f$
+		INSERT INTO %1$I.activity (session_id, activity_date)
+		SELECT session_id, login_date + n * interval '24 minutes'
+		FROM %1$I.session, generate_series(0, 20) n
+		WHERE session_id > 10000000$f$, store);
+	PERFORM set_config('ekran_sessions.store', store, true);
+	PERFORM ekran_refresh();
+END
+$$;
+
+-- A history of 10 000 users in turn, or of one of them alone, whose sessions have
+-- activities.
+CREATE FUNCTION bench.fill_team(store name, sessions int, users int) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %1$I.app_user SELECT i, ''user '' || i FROM generate_series(200, 9999) i', store);
+	EXECUTE format($f$
+		INSERT INTO %1$I.session
+		SELECT i, md5((i %% 100)::text)::uuid, i %% 10000, login, login + interval '8 hours'
+		FROM (SELECT i, '2024-01-01'::timestamptz - ($1 / 1000) * interval '1 day'
+				+ i * interval '86.4 seconds' AS login
+			FROM generate_series(0, $1 - 1) i WHERE i %% 10000 < $2) s$f$, store) USING sessions, users;
+	EXECUTE format($f$
+		INSERT INTO %1$I.activity (session_id, activity_date)
+		SELECT session_id, login_date + n * interval '24 minutes'
+		FROM %1$I.session, generate_series(0, 20) n
+		WHERE user_id = 0$f$, store);
+	PERFORM set_config('ekran_sessions.store', store, true);
+	PERFORM ekran_refresh();
+END
+$$;
+
 -- Milliseconds that a statement takes: the median of so many runs, after as
 -- many for warming up. It is prepared; each value of each row is made.
 CREATE FUNCTION bench.median_ms(statement text, runs int) RETURNS float8
@@ -80,12 +121,16 @@ BEGIN
 END
 $$;
 
-SELECT bench.create_store(s) FROM unnest(ARRAY['short', 'usual', 'long', 'running', 'history', 'recent']) s \g /dev/null
+SELECT bench.create_store(s) FROM unnest(ARRAY['short', 'usual', 'long', 'running', 'history', 'recent', 'left_running', 'team', 'alone']) s \g /dev/null
 SELECT bench.fill_store('short', :sessions, :activities / 10, false) \g /dev/null
 SELECT bench.fill_store('usual', :sessions, :activities, false) \g /dev/null
 SELECT bench.fill_store('long', :sessions, :activities * 10, false) \g /dev/null
 SELECT bench.fill_store('running', :sessions, :activities, true) \g /dev/null
 SELECT bench.fill_history('history', :history) \g /dev/null
 SELECT bench.fill_history('recent', :history / 50) \g /dev/null
+SELECT bench.fill_history('left_running', :history / 50) \g /dev/null
+SELECT bench.leave_running('left_running', 20000) \g /dev/null
+SELECT bench.fill_team('team', :history, 10000) \g /dev/null
+SELECT bench.fill_team('alone', :history, 1) \g /dev/null
 VACUUM (ANALYZE);
 CHECKPOINT;

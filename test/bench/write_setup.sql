@@ -74,3 +74,11 @@ SELECT bench.create_store('ours'), bench.create_bare_store('bare'), bench.create
 ALTER TABLE keyed.activity ADD FOREIGN KEY (session_id) REFERENCES keyed.session ON DELETE CASCADE;
 SELECT bench.fill_sessions(s, 500) FROM unnest(ARRAY['ours', 'keyed']) s \g /dev/null
 VACUUM (ANALYZE);
+
+CREATE SEQUENCE bench.session_id;
+-- For sessions one by one: the same without triggers, and that with the indexes that
+-- a store had before filters and session_count.
+SELECT bench.create_bare_store('untold'), bench.create_bare_store('former') \g /dev/null
+DROP INDEX former.session_user_id_login_date_session_id_idx, former.session_client_guid_login_date_session_id_idx,
+	former.session_tstzrange_idx, former.session_running_idx;
+CREATE INDEX ON former.session USING gist (tstzrange(login_date, logout_date));
