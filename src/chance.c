@@ -19,11 +19,14 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
-/*
- * So many statements on a session's activities, or on sessions, on average, until a
- * fold.
- */
+/* So many statements on a session's activities, on average, until a fold. */
 #define FOLD_EVERY		1024
+
+/*
+ * So many statements that open sessions until counts are put together: all days are gone
+ * through for that, which takes as long as a few hundred rows more do a reader.
+ */
+#define COMPACT_EVERY	8192
 
 /*
  * Activities that a fold by chance reads at the most, or counts that it puts together:
@@ -237,6 +240,6 @@ compact_by_chance(const Store *store)
 	Chance		chance = {0};
 
 	if (is_statement_alone() && why_not_fold() == NULL &&
-		pg_prng_uint32(&pg_global_prng_state) % FOLD_EVERY == 0)
+		pg_prng_uint32(&pg_global_prng_state) % COMPACT_EVERY == 0)
 		try_chance(store, &chance);
 }

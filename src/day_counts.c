@@ -96,7 +96,9 @@ make_room(DayCounts *counts)
 	if (counts->days == NULL)
 	{
 		counts->allocated = 64;
-		counts->days = palloc(counts->allocated * sizeof(DayCount));
+		counts->days = MemoryContextAlloc(counts->context != NULL ?
+										  counts->context : CurrentMemoryContext,
+										  counts->allocated * sizeof(DayCount));
 		return;
 	}
 	merge_days(counts);

@@ -366,6 +366,7 @@ typedef struct DayCounts
 	Size		count;
 	Size		allocated;
 	DayCount   *days;			/* in order once they are merged */
+	MemoryContext context;		/* for them; NULL: the current one */
 } DayCounts;
 
 extern DateADT day_of(TimestampTz moment);
@@ -392,6 +393,7 @@ extern void moved_activities(const TriggerData *trigger, TouchedSessions *from,
 extern void touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
 							 Tuplestorestate *without,
 							 TouchedSessions *sessions);
+extern void count_session(const TriggerData *trigger, DayCounts *counts);
 extern void count_sessions_of(const TriggerData *trigger, Tuplestorestate *rows,
 							  int each, DayCounts *counts);
 extern void changed_sessions(const TriggerData *trigger, DayCounts *counts,
@@ -616,6 +618,7 @@ extern void set_generation(const DerivedTable *table, StoreTable which,
 extern int	trigger_depth(void);
 extern void begin_statement(const TriggerData *trigger);
 extern bool has_begun(const TriggerData *trigger);
+extern DayCounts *counts_of_statement(const TriggerData *trigger);
 extern void end_statement(const TriggerData *trigger);
 extern bool is_statement_in_progress(void);
 extern bool is_in_statement_of(const TriggerData *trigger);

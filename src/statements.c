@@ -32,6 +32,7 @@ typedef struct Statement
 	int			depth;			/* of triggers around it */
 	SubTransactionId subtransaction;
 	char		generation[GENERATION_SIZE];
+	DayCounts	counts;			/* of the sessions that it has inserted so far */
 } Statement;
 
 /* Innermost last. */
@@ -81,6 +82,8 @@ begin_statement(const TriggerData *trigger)
 	statement->subtransaction = GetCurrentSubTransactionId();
 	strlcpy(statement->generation, trigger_generation(trigger->tg_trigger),
 			GENERATION_SIZE);
+	memset(&statement->counts, 0, sizeof(statement->counts));
+	statement->counts.context = CurTransactionContext;
 }
 
 /*
@@ -108,6 +111,24 @@ has_begun(const TriggerData *trigger)
 }
 
 /*
+ * Where to count the sessions that the statement inserts for which, or after which, a
+ * trigger is fired; NULL if it has not been noted to begin.  A row's trigger may be one
+ * of a partition.
+ */
+DayCounts *
+counts_of_statement(const TriggerData *trigger)
+{
+	int			depth = trigger_depth();
+
+	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
+		if (statements[i].function == trigger->tg_trigger->tgfoid &&
+			statements[i].operation == (trigger->tg_event & TRIGGER_EVENT_OPMASK) &&
+			strcmp(statements[i].generation, trigger_generation(trigger->tg_trigger)) == 0)
+			return &statements[i].counts;
+	return NULL;
+}
+
+/*
  * Note that a statement has ended.
  *
  * A key of the owner's can have the server fire the triggers after a statement
@@ -120,6 +141,8 @@ end_statement(const TriggerData *trigger)
 
 	if (statement == NULL)
 		return;
+	if (statement->counts.days != NULL)
+		pfree(statement->counts.days);
 	memmove(statement, statement + 1,
 			(&statements[nstatements] - statement - 1) * sizeof(Statement));
 	nstatements--;

@@ -344,6 +344,21 @@ touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
 }
 
 /*
+ * Count the session that a row's trigger is fired for.
+ */
+void
+count_session(const TriggerData *trigger, DayCounts *counts)
+{
+	bool		isnull;
+	Datum		login = slot_getattr(trigger->tg_trigslot,
+									 require_column(trigger, "login_date", TIMESTAMPTZOID),
+									 &isnull);
+
+	if (!isnull)
+		add_to_day(counts, day_of(DatumGetTimestampTz(login)), 1);
+}
+
+/*
  * Count the sessions of a transition table of session, by the day of their logins, as
  * so many each.
  */

@@ -239,6 +239,22 @@ end_activity_statement(const TriggerData *trigger)
 }
 
 /*
+ * Count a session that has been inserted: its statement will append that with all of
+ * its counts.
+ *
+ * Errors: 39P01 where the trigger was fired for no statement that we have been told of.
+ */
+static void
+count_inserted(const TriggerData *trigger)
+{
+	DayCounts  *counts = counts_of_statement(trigger);
+
+	if (counts == NULL)
+		refuse_trigger(trigger, "It must be fired by statements on a table \"session\".");
+	count_session(trigger, counts);
+}
+
+/*
  * What a trigger does that is fired for a row, or before a statement; false if it is to
  * end one.
  */
@@ -251,9 +267,12 @@ begin_or_check(const TriggerData *trigger, StoreTable table, Datum *result)
 	*result = PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_FOR_ROW(event))
 	{
-		if (!TRIGGER_FIRED_BEFORE(event))
+		if (TRIGGER_FIRED_BEFORE(event))
+			*result = PointerGetDatum(check_partition_row(trigger, set));
+		else if (table == TABLE_SESSION && TRIGGER_FIRED_BY_INSERT(event))
+			count_inserted(trigger);
+		else
 			refuse_trigger(trigger, "It is there to name columns, and never fired.");
-		*result = PointerGetDatum(check_partition_row(trigger, set));
 		return true;
 	}
 
@@ -389,8 +408,8 @@ end_session_statement(const TriggerData *trigger)
 	CallerRights caller;
 
 	find_store_of_trigger(trigger, TABLE_SESSION, TABLE_ACTIVITY, &store);
-	if (TRIGGER_FIRED_BY_INSERT(event))
-		count_sessions_of(trigger, trigger->tg_newtable, 1, &counts);
+	if (TRIGGER_FIRED_BY_INSERT(event) && counts_of_statement(trigger) != NULL)
+		counts = *counts_of_statement(trigger);
 	else if (TRIGGER_FIRED_BY_DELETE(event))
 	{
 		count_sessions_of(trigger, trigger->tg_oldtable, -1, &counts);

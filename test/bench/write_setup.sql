@@ -73,7 +73,6 @@ $$;
 SELECT bench.create_store('ours'), bench.create_bare_store('bare'), bench.create_bare_store('keyed') \g /dev/null
 ALTER TABLE keyed.activity ADD FOREIGN KEY (session_id) REFERENCES keyed.session ON DELETE CASCADE;
 SELECT bench.fill_sessions(s, 500) FROM unnest(ARRAY['ours', 'keyed']) s \g /dev/null
-VACUUM (ANALYZE);
 
 CREATE SEQUENCE bench.session_id START 1000;
 -- For sessions one by one: the same without triggers, and that with the indexes that
@@ -82,3 +81,4 @@ SELECT bench.create_bare_store('untold'), bench.create_bare_store('former') \g /
 DROP INDEX former.session_user_id_login_date_session_id_idx, former.session_client_guid_login_date_session_id_idx,
 	former.session_tstzrange_idx, former.session_running_idx;
 CREATE INDEX ON former.session USING gist (tstzrange(login_date, logout_date));
+VACUUM (ANALYZE);
