@@ -25,10 +25,12 @@ OBJS = \
 	src/references.o \
 	src/retention.o \
 	src/rights.o \
+	src/row_changes.o \
 	src/sessions.o \
 	src/statements.o \
 	src/status.o \
 	src/store.o \
+	src/touched.o \
 	src/transition.o \
 	src/trigger_sets.o \
 	src/triggers.o \

@@ -375,7 +375,29 @@ extern void add_to_day(DayCounts *counts, DateADT day, int64 sessions);
 extern void merge_days(DayCounts *counts);
 extern int64 sessions_on(const DayCounts *counts, DateADT day);
 
-/* transition.c: what a statement touched */
+/* touched.c: sets of sessions, as arithmetic */
+
+/* A session that a statement touched, and the range of its moments there. */
+typedef struct Touched
+{
+	int64		session_id;		/* the hash key */
+	TimestampTz first;
+	TimestampTz last;
+	bool		has_session;	/* or else it is null, and touches nothing */
+} Touched;
+
+/*
+ * Sessions that a statement touched.  Most touch one, or one after the other: the
+ * table of them is made when there is a second, and not asked for the same again.
+ */
+typedef struct TouchedSet
+{
+	MemoryContext context;		/* for the table; NULL: the current one */
+	Touched		single;
+	bool		has_single;
+	struct HTAB *many;			/* NULL: there is at most the single one */
+	Touched    *latest;			/* touched last, or NULL */
+} TouchedSet;
 
 /* Touched sessions in ascending order of their ids. */
 typedef struct TouchedSessions
@@ -386,18 +408,43 @@ typedef struct TouchedSessions
 	TimestampTz *last;
 } TouchedSessions;
 
+extern void touch(TouchedSet *set, const Touched *row);
+extern void touch_all_of(TouchedSet *set, const TouchedSet *other);
+extern void forget(TouchedSet *set, int64 session_id);
+extern void forget_all_of(TouchedSet *set, const TouchedSet *other);
+extern void sort_sessions(TouchedSet *set, TouchedSessions *sessions);
+extern bool is_same_session(const Touched *a, const Touched *b);
+
+/* row_changes.c: what a statement changes, as its row triggers tell */
+
+typedef struct RowChanges
+{
+	MemoryContext context;
+	TouchedSet	went;			/* sessions, or where activities went */
+	TouchedSet	came;			/* likewise */
+	TouchedSet	renamed;		/* sessions that get other ids */
+	TouchedSet	changed;		/* sessions with another login, or logout or none */
+	DayCounts	counts;			/* sessions more or fewer */
+} RowChanges;
+
+extern int	require_column(const TriggerData *trigger, const char *name, Oid type);
+extern Touched activity_row(TupleTableSlot *slot, int id_column, int date_column);
+extern RowChanges *begin_row_changes(MemoryContext parent);
+extern void end_row_changes(RowChanges *changes);
+extern void note_renaming(RowChanges *changes, const TriggerData *trigger);
+extern void note_session_row(RowChanges *changes, const TriggerData *trigger,
+							 bool may_move);
+extern void note_moved_activity(RowChanges *changes, const TriggerData *trigger);
+extern void sum_up_sessions(RowChanges *changes, bool may_delete,
+							TouchedSessions *deleted, TouchedSessions *renamed,
+							TouchedSessions *changed);
+
+/* transition.c: what a statement on activity touched */
+
 extern void touched_activities(const TriggerData *trigger, Tuplestorestate *rows,
 							   TouchedSessions *sessions);
-extern void moved_activities(const TriggerData *trigger, TouchedSessions *from,
-							 TouchedSessions *to);
-extern void touched_sessions(const TriggerData *trigger, Tuplestorestate *rows,
-							 Tuplestorestate *without,
-							 TouchedSessions *sessions);
-extern void count_session(const TriggerData *trigger, DayCounts *counts);
-extern void count_sessions_of(const TriggerData *trigger, Tuplestorestate *rows,
-							  int each, DayCounts *counts);
-extern void changed_sessions(const TriggerData *trigger, DayCounts *counts,
-							 TouchedSessions *sessions);
+extern void moved_activities(const TriggerData *trigger, const RowChanges *changes,
+							 TouchedSessions *from, TouchedSessions *to);
 
 /* trigger_sets.c: the triggers that note what is written */
 
@@ -618,7 +665,9 @@ extern void set_generation(const DerivedTable *table, StoreTable which,
 extern int	trigger_depth(void);
 extern void begin_statement(const TriggerData *trigger);
 extern bool has_begun(const TriggerData *trigger);
-extern DayCounts *counts_of_statement(const TriggerData *trigger);
+extern bool has_statement(const TriggerData *trigger, TriggerEvent operation);
+extern RowChanges *changes_of_statement(const TriggerData *trigger);
+extern RowChanges *take_changes(const TriggerData *trigger);
 extern void end_statement(const TriggerData *trigger);
 extern bool is_statement_in_progress(void);
 extern bool is_in_statement_of(const TriggerData *trigger);

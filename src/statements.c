@@ -32,7 +32,7 @@ typedef struct Statement
 	int			depth;			/* of triggers around it */
 	SubTransactionId subtransaction;
 	char		generation[GENERATION_SIZE];
-	DayCounts	counts;			/* of the sessions that it has inserted so far */
+	RowChanges *changes;		/* that row triggers have told of; may be NULL */
 } Statement;
 
 /* Innermost last. */
@@ -82,8 +82,7 @@ begin_statement(const TriggerData *trigger)
 	statement->subtransaction = GetCurrentSubTransactionId();
 	strlcpy(statement->generation, trigger_generation(trigger->tg_trigger),
 			GENERATION_SIZE);
-	memset(&statement->counts, 0, sizeof(statement->counts));
-	statement->counts.context = CurTransactionContext;
+	statement->changes = NULL;
 }
 
 /*
@@ -111,21 +110,82 @@ has_begun(const TriggerData *trigger)
 }
 
 /*
- * Where to count the sessions that the statement inserts for which, or after which, a
- * trigger is fired; NULL if it has not been noted to begin.  A row's trigger may be one
- * of a partition.
+ * Is it a statement on the table, of which trigger, a row's, may be one of a partition?
  */
-DayCounts *
-counts_of_statement(const TriggerData *trigger)
+static bool
+is_statement_of(const Statement *statement, const TriggerData *trigger)
+{
+	return statement->function == trigger->tg_trigger->tgfoid &&
+		strcmp(statement->generation, trigger_generation(trigger->tg_trigger)) == 0;
+}
+
+/*
+ * Is a statement of an operation in progress, among those that a trigger's row may
+ * belong to?  A MERGE is one of each of its operations.
+ */
+bool
+has_statement(const TriggerData *trigger, TriggerEvent operation)
 {
 	int			depth = trigger_depth();
 
 	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
-		if (statements[i].function == trigger->tg_trigger->tgfoid &&
-			statements[i].operation == (trigger->tg_event & TRIGGER_EVENT_OPMASK) &&
-			strcmp(statements[i].generation, trigger_generation(trigger->tg_trigger)) == 0)
-			return &statements[i].counts;
-	return NULL;
+		if (is_statement_of(&statements[i], trigger) &&
+			statements[i].operation == operation)
+			return true;
+	return false;
+}
+
+/*
+ * The statement that a trigger's row belongs to, for which changes have been noted; if
+ * there is none, the innermost, or NULL.
+ */
+static Statement *
+statement_with_changes(const TriggerData *trigger)
+{
+	Statement  *innermost = NULL;
+	int			depth = trigger_depth();
+
+	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
+	{
+		if (!is_statement_of(&statements[i], trigger))
+			continue;
+		if (statements[i].changes != NULL)
+			return &statements[i];
+		if (innermost == NULL)
+			innermost = &statements[i];
+	}
+	return innermost;
+}
+
+/*
+ * Where to note what a trigger's row tells; NULL if no statement has been noted to begin
+ * that it may belong to.
+ */
+RowChanges *
+changes_of_statement(const TriggerData *trigger)
+{
+	Statement  *statement = statement_with_changes(trigger);
+
+	if (statement == NULL)
+		return NULL;
+	/* They are forgotten with the subtransaction, like the statement. */
+	if (statement->changes == NULL)
+		statement->changes = begin_row_changes(CurTransactionContext);
+	return statement->changes;
+}
+
+/*
+ * Take what has been noted so, for who deals with it; NULL if there is nothing.
+ */
+RowChanges *
+take_changes(const TriggerData *trigger)
+{
+	Statement  *statement = statement_with_changes(trigger);
+	RowChanges *changes = statement == NULL ? NULL : statement->changes;
+
+	if (changes != NULL)
+		statement->changes = NULL;
+	return changes;
 }
 
 /*
@@ -141,8 +201,6 @@ end_statement(const TriggerData *trigger)
 
 	if (statement == NULL)
 		return;
-	if (statement->counts.days != NULL)
-		pfree(statement->counts.days);
 	memmove(statement, statement + 1,
 			(&statements[nstatements] - statement - 1) * sizeof(Statement));
 	nstatements--;
@@ -155,17 +213,18 @@ is_statement_in_progress(void)
 }
 
 /*
- * Is the innermost statement in progress one on the activity table of this generation,
- * and of no trigger's that is fired inside of it?
+ * Is a statement in progress on the partitioned table that a trigger's row is written
+ * by, and not one around a trigger that is fired inside of it?
  */
 bool
 is_in_statement_of(const TriggerData *trigger)
 {
-	const Statement *innermost = nstatements > 0 ? &statements[nstatements - 1] : NULL;
+	int			depth = trigger_depth();
 
-	return innermost != NULL && innermost->depth == trigger_depth() &&
-		innermost->function == trigger->tg_trigger->tgfoid &&
-		strcmp(innermost->generation, trigger_generation(trigger->tg_trigger)) == 0;
+	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
+		if (statements[i].depth == depth && is_statement_of(&statements[i], trigger))
+			return true;
+	return false;
 }
 
 /*

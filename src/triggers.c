@@ -156,6 +156,8 @@ check_triggers(const TriggerData *trigger, const TriggerSet *set)
 static HeapTuple
 check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 {
+	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+
 	if (!is_in_statement_of(trigger))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -164,8 +166,32 @@ check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 				 errdetail("What is written would not be checked, nor noted in the derived tables."),
 				 errhint("Write to the partitioned table \"%s\".",
 						 table_names[set->table])));
-	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
-		trigger->tg_newtuple : trigger->tg_trigtuple;
+	if (is_update && set->table == TABLE_SESSION)
+		note_renaming(changes_of_statement(trigger), trigger);
+	return is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
+}
+
+/*
+ * Note a row that has come, gone or been updated, for the end of its statement.
+ *
+ * A key of the owner's can have the server fire a row's trigger at a time when the
+ * statement has been ended already: then it begins again.
+ */
+static void
+note_row(const TriggerData *trigger, StoreTable table)
+{
+	bool		may_move = has_statement(trigger, TRIGGER_EVENT_UPDATE);
+
+	/* Activities that don't move are in a transition table. */
+	if (table == TABLE_ACTIVITY)
+	{
+		if (may_move)
+			note_moved_activity(changes_of_statement(trigger), trigger);
+		return;
+	}
+	if (changes_of_statement(trigger) == NULL)
+		begin_statement(trigger);
+	note_session_row(changes_of_statement(trigger), trigger, may_move);
 }
 
 /*
@@ -221,6 +247,7 @@ static void
 end_activity_statement(const TriggerData *trigger)
 {
 	TriggerEvent event = trigger->tg_event;
+	RowChanges *changes = TRIGGER_FIRED_BY_UPDATE(event) ? take_changes(trigger) : NULL;
 	Store		store;
 	TouchedSessions went = {0};
 	TouchedSessions came = {0};
@@ -229,29 +256,13 @@ end_activity_statement(const TriggerData *trigger)
 	if (TRIGGER_FIRED_BY_INSERT(event))
 		touched_activities(trigger, trigger->tg_newtable, &came);
 	else if (TRIGGER_FIRED_BY_UPDATE(event))
-		moved_activities(trigger, &went, &came);
+		moved_activities(trigger, changes, &went, &came);
 	else if (TRIGGER_FIRED_BY_DELETE(event))
 		touched_activities(trigger, trigger->tg_oldtable, &went);
 
 	note_activities(trigger, &store, &went, &came);
 	lock_referenced_sessions(trigger->tg_relation, &store, &came);
 	fold_by_chance(&store, &came);
-}
-
-/*
- * Count a session that has been inserted: its statement will append that with all of
- * its counts.
- *
- * Errors: 39P01 where the trigger was fired for no statement that we have been told of.
- */
-static void
-count_inserted(const TriggerData *trigger)
-{
-	DayCounts  *counts = counts_of_statement(trigger);
-
-	if (counts == NULL)
-		refuse_trigger(trigger, "It must be fired by statements on a table \"session\".");
-	count_session(trigger, counts);
 }
 
 /*
@@ -269,10 +280,8 @@ begin_or_check(const TriggerData *trigger, StoreTable table, Datum *result)
 	{
 		if (TRIGGER_FIRED_BEFORE(event))
 			*result = PointerGetDatum(check_partition_row(trigger, set));
-		else if (table == TABLE_SESSION && TRIGGER_FIRED_BY_INSERT(event))
-			count_inserted(trigger);
 		else
-			refuse_trigger(trigger, "It is there to name columns, and never fired.");
+			note_row(trigger, table);
 		return true;
 	}
 
@@ -372,79 +381,83 @@ static void
 note_sessions(const TriggerData *trigger, const Store *store, DayCounts *counts,
 			  const TouchedSessions *changed)
 {
-	DerivedTable session_count;
+	bool		is_truncate = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event);
+	DerivedTable table;
 
-	open_derived_table(&session_count, store, TABLE_SESSION_COUNT);
-	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		insert_generation(&session_count, TABLE_SESSION_COUNT, TRUNCATED);
 	merge_days(counts);
-	append_counts(&session_count, counts);
-	close_derived_table(&session_count);
-
+	if (is_truncate || counts->count > 0)
+	{
+		open_derived_table(&table, store, TABLE_SESSION_COUNT);
+		if (is_truncate)
+			insert_generation(&table, TABLE_SESSION_COUNT, TRUNCATED);
+		append_counts(&table, counts);
+		close_derived_table(&table);
+	}
 	if (changed->count > 0)
 	{
-		DerivedTable pending;
-
-		open_derived_table(&pending, store, TABLE_PENDING);
-		append_pending(&pending, changed);
-		close_derived_table(&pending);
+		open_derived_table(&table, store, TABLE_PENDING);
+		append_pending(&table, changed);
+		close_derived_table(&table);
 	}
 	/* From here on, others in this transaction may go by that. */
 	end_statement(trigger);
 }
 
 /*
- * Do to activities what becomes of their sessions.
+ * Refuse what leaves activities of sessions that are no more.
+ */
+static void
+check_activities(Relation session, Store *store, bool is_truncate,
+				 const TouchedSessions *renamed)
+{
+	CallerRights caller = become_owner(store, OWNER_KEEPS);
+
+	if (is_truncate)
+		check_no_activity(session, store);
+	for (int i = 0; i < renamed->count; i += SESSION_BATCH)
+	{
+		CHECK_FOR_INTERRUPTS();
+		check_no_activity_of(session, store, renamed->ids + i,
+							 Min(SESSION_BATCH, renamed->count - i));
+	}
+	become_caller(store, caller);
+}
+
+/*
+ * Note what a statement has done to sessions, and do to activities what becomes of
+ * them.
  */
 static void
 end_session_statement(const TriggerData *trigger)
 {
-	TriggerEvent event = trigger->tg_event;
-	Relation	session = trigger->tg_relation;
-	TouchedSessions went = {0};
+	bool		is_truncate = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event);
+	bool		may_delete = has_statement(trigger, TRIGGER_EVENT_DELETE);
+	RowChanges *changes = take_changes(trigger);
+	TouchedSessions deleted = {0};
+	TouchedSessions renamed = {0};
 	TouchedSessions changed = {0};
-	DayCounts	counts = {0};
+	DayCounts	no_counts = {0};
 	Store		store;
-	CallerRights caller;
 
 	find_store_of_trigger(trigger, TABLE_SESSION, TABLE_ACTIVITY, &store);
-	if (TRIGGER_FIRED_BY_INSERT(event) && counts_of_statement(trigger) != NULL)
-		counts = *counts_of_statement(trigger);
-	else if (TRIGGER_FIRED_BY_DELETE(event))
-	{
-		count_sessions_of(trigger, trigger->tg_oldtable, -1, &counts);
-		touched_sessions(trigger, trigger->tg_oldtable, NULL, &went);
-	}
-	else if (TRIGGER_FIRED_BY_UPDATE(event))
-	{
-		changed_sessions(trigger, &counts, &changed);
-		touched_sessions(trigger, trigger->tg_oldtable, trigger->tg_newtable,
-						 &went);
-	}
-	note_sessions(trigger, &store, &counts, &changed);
-	if (TRIGGER_FIRED_BY_INSERT(event))
-	{
-		compact_by_chance(&store);
-		return;
-	}
+	if (changes != NULL)
+		sum_up_sessions(changes, may_delete, &deleted, &renamed, &changed);
+	note_sessions(trigger, &store, changes != NULL ? &changes->counts : &no_counts,
+				  &changed);
 
-	SPI_connect();
-	if (TRIGGER_FIRED_BY_DELETE(event))
-		cascade(&store, &went);
-	else
+	if (deleted.count > 0 || renamed.count > 0 || is_truncate)
 	{
-		caller = become_owner(&store, OWNER_KEEPS);
-		if (TRIGGER_FIRED_BY_TRUNCATE(event))
-			check_no_activity(session, &store);
-		for (int i = 0; i < went.count; i += SESSION_BATCH)
-		{
-			CHECK_FOR_INTERRUPTS();
-			check_no_activity_of(session, &store, went.ids + i,
-								 Min(SESSION_BATCH, went.count - i));
-		}
-		become_caller(&store, caller);
+		SPI_connect();
+		if (deleted.count > 0)
+			cascade(&store, &deleted);
+		if (renamed.count > 0 || is_truncate)
+			check_activities(trigger->tg_relation, &store, is_truncate, &renamed);
+		SPI_finish();
 	}
-	SPI_finish();
+	if (changes != NULL && changes->counts.count > 0)
+		compact_by_chance(&store);
+	if (changes != NULL)
+		end_row_changes(changes);
 }
 
 /*

@@ -1,0 +1,234 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_changes.c
+ *	  What a statement changes, as its row triggers tell.
+ *
+ * Those of session tell all of it, row by row: for a single session that is quicker
+ * than transition tables, and right for every command.  Those of activity's partitions
+ * tell of the rows that an UPDATE moves from one to another, for the server puts these
+ * into no transition table where a MERGE does it.
+ *
+ * A row that moves so goes from one partition and comes to another.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "executor/tuptable.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+/*
+ * The number of a column that a trigger goes by.
+ */
+int
+require_column(const TriggerData *trigger, const char *name, Oid type)
+{
+	TupleDesc	columns = RelationGetDescr(trigger->tg_relation);
+	int			column = SPI_fnumber(columns, name);
+
+	if (column <= 0 || TupleDescAttr(columns, column - 1)->atttypid != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" on table \"%s\" needs a column \"%s\" of type %s",
+						trigger->tg_trigger->tgname,
+						RelationGetRelationName(trigger->tg_relation),
+						name, format_type_be(type)),
+				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+	return column;
+}
+
+/*
+ * A row of activity: of a session, at a moment.
+ *
+ * Nulls come only where the owner has given up a constraint: a row without a
+ * session is nobody's, one without a date may lie anywhere.
+ */
+Touched
+activity_row(TupleTableSlot *slot, int id_column, int date_column)
+{
+	Touched		row = {.first = DT_NOBEGIN,.last = DT_NOEND};
+	bool		isnull;
+	Datum		value = slot_getattr(slot, id_column, &isnull);
+
+	row.has_session = !isnull;
+	row.session_id = DatumGetInt64(value);
+	value = slot_getattr(slot, date_column, &isnull);
+	if (!isnull)
+		row.first = row.last = DatumGetTimestampTz(value);
+	return row;
+}
+
+/* A row of session. */
+typedef struct SessionRow
+{
+	Touched		touched;		/* a range of no moment */
+	bool		has_login;
+	TimestampTz login;			/* valid only if has_login */
+	bool		is_running;
+} SessionRow;
+
+static SessionRow
+session_row(const TriggerData *trigger, TupleTableSlot *slot)
+{
+	SessionRow	row = {.touched = {.first = DT_NOBEGIN,.last = DT_NOBEGIN}};
+	bool		isnull;
+	Datum		value;
+
+	value = slot_getattr(slot, require_column(trigger, "session_id", INT8OID),
+						 &isnull);
+	row.touched.has_session = !isnull;
+	row.touched.session_id = DatumGetInt64(value);
+	value = slot_getattr(slot, require_column(trigger, "login_date", TIMESTAMPTZOID),
+						 &isnull);
+	row.has_login = !isnull;
+	row.login = DatumGetTimestampTz(value);
+	(void) slot_getattr(slot, require_column(trigger, "logout_date", TIMESTAMPTZOID),
+						&isnull);
+	row.is_running = isnull;
+	return row;
+}
+
+/*
+ * Begin to note changes, in a memory context of their own under another.
+ */
+RowChanges *
+begin_row_changes(MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent,
+												  "ekran_sessions row changes",
+												  ALLOCSET_SMALL_SIZES);
+	RowChanges *changes = MemoryContextAllocZero(context, sizeof(RowChanges));
+
+	changes->context = context;
+	changes->went.context = context;
+	changes->came.context = context;
+	changes->renamed.context = context;
+	changes->changed.context = context;
+	changes->counts.context = context;
+	return changes;
+}
+
+void
+end_row_changes(RowChanges *changes)
+{
+	MemoryContextDelete(changes->context);
+}
+
+static void
+count_row(RowChanges *changes, const SessionRow *row, int sessions)
+{
+	if (row->has_login)
+		add_to_day(&changes->counts, day_of(row->login), sessions);
+}
+
+/*
+ * Note that an UPDATE is about to give a session of a partition another id, so that it
+ * may go from there.
+ */
+void
+note_renaming(RowChanges *changes, const TriggerData *trigger)
+{
+	SessionRow	old = session_row(trigger, trigger->tg_trigslot);
+	SessionRow	new = session_row(trigger, trigger->tg_newslot);
+
+	if (!is_same_session(&old.touched, &new.touched))
+		touch(&changes->renamed, &old.touched);
+}
+
+static void
+note_updated_session(RowChanges *changes, const SessionRow *old, const SessionRow *new)
+{
+	bool		is_same = is_same_session(&old->touched, &new->touched);
+	bool		is_moved = old->has_login != new->has_login ||
+		(new->has_login && old->login != new->login);
+
+	if (!is_same)
+	{
+		touch(&changes->renamed, &old->touched);
+		touch(&changes->went, &old->touched);
+		touch(&changes->came, &new->touched);
+	}
+	if (!is_same || is_moved || old->is_running != new->is_running)
+	{
+		touch(&changes->changed, &old->touched);
+		touch(&changes->changed, &new->touched);
+	}
+	if (is_moved)
+	{
+		count_row(changes, old, -1);
+		count_row(changes, new, 1);
+	}
+}
+
+/*
+ * Note a row of session that came, went or was updated.  Which ones came matters only
+ * where an UPDATE could have moved them.
+ */
+void
+note_session_row(RowChanges *changes, const TriggerData *trigger, bool may_move)
+{
+	SessionRow	row = session_row(trigger, trigger->tg_trigslot);
+
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	{
+		if (may_move)
+			touch(&changes->came, &row.touched);
+		count_row(changes, &row, 1);
+	}
+	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+	{
+		touch(&changes->went, &row.touched);
+		count_row(changes, &row, -1);
+	}
+	else
+	{
+		SessionRow	new = session_row(trigger, trigger->tg_newslot);
+
+		note_updated_session(changes, &row, &new);
+	}
+}
+
+/*
+ * Note a row of activity that came to a partition, or went from it.
+ */
+void
+note_moved_activity(RowChanges *changes, const TriggerData *trigger)
+{
+	Touched		row = activity_row(trigger->tg_trigslot,
+								   require_column(trigger, "session_id", INT8OID),
+								   require_column(trigger, "activity_date", TIMESTAMPTZOID));
+
+	touch(TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? &changes->came : &changes->went,
+		  &row);
+}
+
+/*
+ * What became of sessions: those that were deleted, those whose ids are no more for
+ * they got others, and those of which login or logout changed.
+ *
+ * Where a MERGE deletes sessions and moves others to another partition, both go from
+ * theirs; those that it moves have been noted to be renamed.
+ */
+void
+sum_up_sessions(RowChanges *changes, bool may_delete, TouchedSessions *deleted,
+				TouchedSessions *renamed, TouchedSessions *changed)
+{
+	TouchedSet	gone = {0};
+	TouchedSet	left = {0};
+
+	if (may_delete)
+	{
+		touch_all_of(&gone, &changes->went);
+		forget_all_of(&gone, &changes->renamed);
+	}
+	touch_all_of(&left, &changes->went);
+	forget_all_of(&left, &gone);
+	forget_all_of(&left, &changes->came);
+	sort_sessions(&gone, deleted);
+	sort_sessions(&left, renamed);
+	sort_sessions(&changes->changed, changed);
+}
