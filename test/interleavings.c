@@ -477,6 +477,13 @@ static const char setup_sql[] =
 "SELECT setval('ekran.activity_activity_id_seq', 1000);"
 "CREATE TABLE twin.session (session_id bigint PRIMARY KEY, client_guid uuid,"
 " user_id integer, login_date timestamptz NOT NULL, logout_date timestamptz);"
+/* Its indexes too, for serializable transactions conflict over their pages. */
+"CREATE INDEX ON twin.session (login_date, session_id);"
+"CREATE INDEX ON twin.session (user_id, login_date, session_id);"
+"CREATE INDEX ON twin.session (client_guid, login_date, session_id);"
+"CREATE INDEX ON twin.session USING gist (tstzrange(login_date, logout_date))"
+" WHERE logout_date IS NOT NULL;"
+"CREATE INDEX ON twin.session (login_date) WHERE logout_date IS NULL;"
 "CREATE SEQUENCE twin.ids START 1000;"
 "CREATE TABLE twin.activity (session_id bigint REFERENCES twin.session"
 "  ON DELETE CASCADE, activity_date timestamptz,"
