@@ -285,7 +285,7 @@ struct Selection
 {
 	const Store *store;
 	const Window *window;
-	const Trust *trust;
+	Trust		trust;
 	Way			way;
 	Datum		parameters[NUM_PARAMETERS];
 	Part		part;			/* that is being read, or to be read next */
@@ -331,7 +331,7 @@ begin_selection(const Store *store, const Window *window, const Filters *filters
 
 	selection->store = store;
 	selection->window = window;
-	selection->trust = trust;
+	selection->trust = *trust;
 	selection->way = choose_way(filters);
 	selection->part = PART_NONE;
 	selection->across = -1;
@@ -413,7 +413,7 @@ find_running(Selection *selection)
 		selection->way == BY_CLIENT)
 		return;
 	selection->is_reach_known = true;
-	if (selection->trust->not_by_reach != NULL ||
+	if (selection->trust.not_by_reach != NULL ||
 		!find_reaching(selection->store, selection->window->start,
 					   &parameters[PARAM_RUNNING]))
 		parameters[PARAM_ALL_RUNNING] = BoolGetDatum(true);
@@ -474,7 +474,7 @@ are_finite(const DayCounts *days)
 static bool
 know_days(Selection *selection)
 {
-	const Trust *trust = selection->trust;
+	const Trust *trust = &selection->trust;
 
 	if (selection->counts == COUNTS_UNREAD)
 	{
