@@ -4,7 +4,7 @@
 \echo Use "CREATE EXTENSION ekran_sessions" to load this file. \quit
 
 -- The whole SQL interface, in the order in which one meets it: a store, the
--- sessions in a window, keeping the index, retention.
+-- sessions in a window, keeping the derived tables, retention.
 --
 -- The extension holds code only. Data lives in stores, which are ordinary
 -- tables made by ekran_create_store() and owned by whoever called it.
@@ -29,7 +29,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_create_store(name) IS
-'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 25001 for a store that is there outside of READ COMMITTED, 55P03 where others use a store that the transaction has written to, 55006 while a statement on activities is in progress, 22004 for a null schema, 42939 for a reserved one.';
+'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 25001 for a store that is there outside of READ COMMITTED, 55P03 where others use a store that the transaction has written to, 55006 while a statement on sessions or activities is in progress, 22004 for a null schema, 42939 for a reserved one.';
 
 CREATE FUNCTION ekran_activity_changed()
 RETURNS trigger
@@ -37,7 +37,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
 COMMENT ON FUNCTION ekran_activity_changed() IS
-'Trigger function of a store''s table activity, with the generation of the idle-gap index as its argument: notes what statements write, and refuses activities of unknown sessions (23503). Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where the store is broken, table session is missing or has another owner, or a partition is written to directly.';
+'Trigger function of a store''s table activity, with the generation of the derived tables as its argument: notes what statements write, and refuses activities of unknown sessions (23503). Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where the store is broken, table session is missing or has another owner, or a partition is written to directly.';
 
 CREATE FUNCTION ekran_session_changed()
 RETURNS trigger
@@ -45,7 +45,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
 COMMENT ON FUNCTION ekran_session_changed() IS
-'Trigger function of a store''s table session: deletes the activities of deleted sessions, refuses a new session_id (23503) or TRUNCATE (0A000) that would leave activities behind. Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where table activity is missing or has another owner.';
+'Trigger function of a store''s table session, with the generation of the derived tables as its argument: notes what statements write, deletes the activities of deleted sessions, refuses a new session_id (23503) or TRUNCATE (0A000) that would leave activities behind. Errors otherwise: 39P01 where it is not attached as ekran_create_store() does, 55000 where the store is broken, table activity is missing or has another owner, or a partition is written to directly.';
 
 --
 -- Sessions in a window
@@ -142,7 +142,7 @@ COMMENT ON FUNCTION ekran_sessions_json(timestamp with time zone, timestamp with
 'Returns the page of ekran_sessions and the total count as the Sessions (Post) endpoint writes them: dates in ISO 8601 with the offset of TimeZone, durations as [d.]hh:mm:ss[.fffffff]. Errors: as ekran_sessions and ekran_sessions_total_count.';
 
 --
--- Keeping the idle-gap index
+-- Keeping the derived tables
 --
 
 CREATE PROCEDURE ekran_maintain()
@@ -150,7 +150,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
 COMMENT ON PROCEDURE ekran_maintain() IS
-'Folds what is pending into the idle-gap index, or makes the index anew where it can not be trusted, committing every stretch of sessions; tells every few seconds how far it is. For cron; may be cancelled and called again. Does nothing while another call is at it. Errors: 2D000 in a transaction block, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one, 25001 where READ COMMITTED is not the default.';
+'Folds what is pending into the derived tables, or makes them anew where they can not be trusted, committing every stretch of sessions; tells every few seconds how far it is. For cron; may be cancelled and called again. Does nothing while another call is at it. Errors: 2D000 in a transaction block, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one, 25001 where READ COMMITTED is not the default.';
 
 CREATE FUNCTION ekran_refresh()
 RETURNS bigint
@@ -158,7 +158,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_refresh() IS
-'Folds what is pending into the idle-gap index, and returns the number of sessions folded: what is returned by others stays the same, and gets faster. Skips what others are folding; folds nothing, with a warning, outside of READ COMMITTED, while a statement on activities is in progress, and in a store that is raw. Errors: 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one.';
+'Folds what is pending into the derived tables, and returns the number of sessions folded: what is returned by others stays the same, and gets faster. Skips what others are folding; folds nothing, with a warning, outside of READ COMMITTED, while a statement on sessions or activities is in progress, and in a store that is raw. Errors: 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one.';
 
 CREATE FUNCTION ekran_status(OUT store name, OUT state text, OUT reason text,
 	OUT answered_by text, OUT counted_by text, OUT indexed_sessions bigint, OUT pending_rows bigint,
@@ -168,7 +168,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION ekran_status() IS
-'Returns how the store is: state ok, raw (read from activity until ekran_maintain() has made the index anew) or broken (to be completed by ekran_create_store()); what answers the caller, index or activity, and the reason where it is not the index; sessions with a row in the index, rows and sessions pending (null without SELECT on the table); sizes in bytes with indexes. Errors: 42P01 without a store.';
+'Returns how the store is: state ok, raw (read from activity and session until ekran_maintain() has made the derived tables anew) or broken (to be completed by ekran_create_store()); what answers the caller, index or activity, and what sessions are counted by, session_count or session, and the reason where it is the latter; sessions with a row in the index, rows and sessions pending (null without SELECT on the table); sizes in bytes with indexes. Errors: 42P01 without a store.';
 
 CREATE FUNCTION ekran_check(OUT session_id bigint, OUT difference text)
 RETURNS SETOF record
@@ -176,7 +176,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_check() IS
-'Recomputes the idle-gap index from the activities, and returns a row for every session where they differ, and for every session_id that has activities but no session; none when all is right. Of an index that is not in use, a notice says so. Errors: 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one or while a statement on activities is in progress.';
+'Recomputes the derived tables, and returns a row for every session where they differ, for every day that has another number of sessions than counted (with a null session_id), and for every session_id that has activities but no session; none when all is right. Of what is not in use, a notice says so. Errors: 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one or while a statement on sessions or activities is in progress.';
 
 CREATE FUNCTION ekran_rebuild()
 RETURNS bigint
@@ -184,7 +184,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_rebuild() IS
-'Makes the idle-gap index anew from the activities in one transaction, and returns the number of sessions that have activities. Waits for those who fold. Errors: as ekran_check(), and 25001 outside of READ COMMITTED.';
+'Makes the derived tables anew from the activities and sessions in one transaction, and returns the number of sessions that have activities. Waits for those who fold. Errors: as ekran_check(), and 25001 outside of READ COMMITTED.';
 
 --
 -- Retention
