@@ -19,6 +19,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/visibilitymap.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -104,12 +105,25 @@ struct Activities
 };
 
 /*
+ * Does an index tell the truth under our snapshots?  One that was made while rows changed
+ * may hold only what they are since.
+ */
+static bool
+is_old_enough(Relation index)
+{
+	return !index->rd_index->indcheckxmin ||
+		TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
+							  TransactionXmin);
+}
+
+/*
  * Does an index of activities find those of a session in the order of time?
  */
 static bool
 is_by_session_and_date(Relation activity, Relation index)
 {
 	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+		is_old_enough(index) &&
 		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
 		index->rd_index->indnkeyatts >= 2 &&
 		(index->rd_indoption[0] | index->rd_indoption[1]) == 0 &&

@@ -36,6 +36,15 @@
 #define MAKE_RANGE(type, lower, upper) make_range(type, lower, upper, false)
 #endif
 
+/* From 16 on, one function asks for the rights on any kind of object. */
+#if PG_VERSION_NUM >= 160000
+#define MAY_USE_SCHEMA(schema, role) \
+	(object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK)
+#else
+#define MAY_USE_SCHEMA(schema, role) \
+	(pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK)
+#endif
+
 /* From 16 on, an update may concern indexes that only summarize. */
 #if PG_VERSION_NUM >= 160000
 #define UPDATE_CONCERNS(updated, info) \

@@ -75,8 +75,6 @@ take_row(TupleTableSlot *slot, CountRow *row)
 
 /*
  * Read the counts that a snapshot shows.
- *
- * Errors: 22003 for more sessions than a bigint holds.
  */
 CountsFound
 read_day_counts(Relation table, Snapshot snapshot, DayCounts *counts)
@@ -107,34 +105,43 @@ read_day_counts(Relation table, Snapshot snapshot, DayCounts *counts)
 	table_endscan(scan);
 
 	merge_days(counts);
-	for (Size i = 0; i < counts->count; i++)
-		found.is_sound &= counts->days[i].sessions > 0;
+	found.is_sound &= are_counts(counts);
 	return found;
 }
 
 static bool
 has_no_session(const Store *store, Snapshot snapshot)
 {
-	Relation	session = table_open(store->tables[TABLE_SESSION], AccessShareLock);
-	bool		result = is_empty(session, snapshot);
+	Relation	session = try_table_open(store->tables[TABLE_SESSION], AccessShareLock);
+	bool		result = session != NULL && is_empty(session, snapshot);
 
-	table_close(session, NoLock);
+	if (session != NULL)
+		table_close(session, NoLock);
 	return result;
 }
 
 /*
- * Read how many sessions a snapshot shows on each day, from a table that is otherwise
- * as it was made, and judge whether that can be trusted as of a generation.
+ * Read how many sessions a snapshot shows on each day, and judge whether that can be
+ * trusted as of a generation, on a store whose triggers are as they were made.
+ *
+ * What has run since the store was judged can have changed the table, so it is looked at
+ * again.
  */
 Verdict
 load_day_counts(const Store *store, Snapshot snapshot, const char *generation,
 				DayCounts *counts)
 {
-	Relation	table = table_open(store->tables[TABLE_SESSION_COUNT], AccessShareLock);
-	Verdict		verdict = {DERIVED_RAW, NULL};
-	CountsFound found = read_day_counts(table, snapshot, counts);
+	Verdict		verdict = {DERIVED_BROKEN, NULL};
+	Relation	table = open_sound_table(store, TABLE_SESSION_COUNT, &verdict.reason);
+	CountsFound found;
 
+	memset(counts, 0, sizeof(*counts));
+	if (table == NULL)
+		return verdict;
+	found = read_day_counts(table, snapshot, counts);
 	table_close(table, NoLock);
+
+	verdict.state = DERIVED_RAW;
 	if (found.generations == 0)
 		verdict.reason = "table \"session_count\" has been emptied, restored in part, or not made yet";
 	else if (found.generations > 1)

@@ -55,16 +55,14 @@ compare_days(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static int64
-add_counts(int64 a, int64 b)
+/*
+ * Add sessions to a count, which may be nonsense that somebody has written.
+ */
+static void
+add_sessions(DayCounts *counts, int64 *count, int64 sessions)
 {
-	int64		sum;
-
-	if (pg_add_s64_overflow(a, b, &sum))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number of sessions is out of range")));
-	return sum;
+	if (pg_add_s64_overflow(*count, sessions, count))
+		counts->is_absurd = true;
 }
 
 /*
@@ -83,7 +81,7 @@ merge_days(DayCounts *counts)
 		DayCount	day = counts->days[i++];
 
 		while (i < counts->count && counts->days[i].day == day.day)
-			day.sessions = add_counts(day.sessions, counts->days[i++].sessions);
+			add_sessions(counts, &day.sessions, counts->days[i++].sessions);
 		if (day.sessions != 0)
 			counts->days[merged++] = day;
 	}
@@ -111,17 +109,13 @@ make_room(DayCounts *counts)
 /*
  * Add so many sessions to a day.  Until merge_days() has put them in order, a day may
  * occur several times.
- *
- * Errors: 22003 for more sessions than a bigint holds.
  */
 void
 add_to_day(DayCounts *counts, DateADT day, int64 sessions)
 {
 	if (counts->count > 0 && counts->days[counts->count - 1].day == day)
 	{
-		DayCount   *last = &counts->days[counts->count - 1];
-
-		last->sessions = add_counts(last->sessions, sessions);
+		add_sessions(counts, &counts->days[counts->count - 1].sessions, sessions);
 		return;
 	}
 	if (counts->count == counts->allocated)
@@ -141,4 +135,26 @@ sessions_on(const DayCounts *counts, DateADT day)
 		bsearch(&wanted, counts->days, counts->count, sizeof(DayCount), compare_days);
 
 	return found == NULL ? 0 : found->sessions;
+}
+
+/*
+ * Can merged days count sessions?  Each some, on days that there are, and not more than
+ * a bigint holds.
+ */
+bool
+are_counts(DayCounts *counts)
+{
+	int64		sum = 0;
+
+	for (Size i = 0; i < counts->count; i++)
+	{
+		DateADT		day = counts->days[i].day;
+
+		if (counts->days[i].sessions <= 0 ||
+			(!DATE_NOT_FINITE(day) &&
+			 (day < day_of(MIN_TIMESTAMP) || day > day_of(END_TIMESTAMP - 1))))
+			return false;
+		add_sessions(counts, &sum, counts->days[i].sessions);
+	}
+	return !counts->is_absurd;
 }

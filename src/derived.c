@@ -36,7 +36,9 @@
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "nodes/primnodes.h"
+#include "nodes/readfuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -51,24 +53,25 @@ static const struct
 {
 	const char *name;
 	Oid			type;
+	bool		has_nulls;
 }			derived_columns[NUM_STORE_TABLES][MAX_DERIVED_COLUMNS] = {
 	[TABLE_SESSION_IDLE] = {
-		{"session_id", INT8OID},
-		{"gap_start", TIMESTAMPTZARRAYOID},
-		{"gap_end", TIMESTAMPTZARRAYOID},
-		{"reach", TSTZRANGEOID},
-		{"generation", TEXTOID},
+		{"session_id", INT8OID, true},
+		{"gap_start", TIMESTAMPTZARRAYOID, false},
+		{"gap_end", TIMESTAMPTZARRAYOID, false},
+		{"reach", TSTZRANGEOID, true},
+		{"generation", TEXTOID, true},
 	},
 	[TABLE_PENDING] = {
-		{"session_id", INT8OID},
-		{"first_moment", TIMESTAMPTZOID},
-		{"last_moment", TIMESTAMPTZOID},
-		{"generation", TEXTOID},
+		{"session_id", INT8OID, true},
+		{"first_moment", TIMESTAMPTZOID, false},
+		{"last_moment", TIMESTAMPTZOID, false},
+		{"generation", TEXTOID, true},
 	},
 	[TABLE_SESSION_COUNT] = {
-		{"day", DATEOID},
-		{"sessions", INT8OID},
-		{"generation", TEXTOID},
+		{"day", DATEOID, true},
+		{"sessions", INT8OID, false},
+		{"generation", TEXTOID, true},
 	},
 };
 
@@ -84,18 +87,38 @@ is_on_gaps(Relation index)
 
 /*
  * Is this the index that finds sessions by their reach?  It holds those that have one.
+ *
+ * Its predicate is looked at as it is stored: the server's own ways to have it would
+ * simplify it, and run functions of the owner's for that.
  */
 bool
 is_by_reach(Relation index)
 {
-	List	   *predicate = RelationGetIndexPredicate(index);
-	NullTest   *test = list_length(predicate) == 1 ? linitial(predicate) : NULL;
+	bool		isnull;
+	Datum		predicate;
+	char	   *stored;
+	Node	   *condition;
+	NullTest   *test;
 
-	return index->rd_rel->relam == GIST_AM_OID &&
-		index->rd_index->indnatts == 1 &&
-		index->rd_index->indkey.values[0] == IDLE_REACH &&
-		test != NULL && IsA(test, NullTest) &&
-		test->nulltesttype == IS_NOT_NULL && IsA(test->arg, Var) &&
+	if (index->rd_rel->relam != GIST_AM_OID ||
+		index->rd_index->indnatts != 1 ||
+		index->rd_index->indkey.values[0] != IDLE_REACH)
+		return false;
+	predicate = SysCacheGetAttr(INDEXRELID, index->rd_indextuple,
+								Anum_pg_index_indpred, &isnull);
+	if (isnull)
+		return false;
+	stored = TextDatumGetCString(predicate);
+	condition = stringToNode(stored);
+	pfree(stored);
+	/* Where there are several conditions, they are a list. */
+	if (condition != NULL && IsA(condition, List) &&
+		list_length((List *) condition) == 1)
+		condition = linitial((List *) condition);
+	if (condition == NULL || !IsA(condition, NullTest))
+		return false;
+	test = (NullTest *) condition;
+	return test->nulltesttype == IS_NOT_NULL && IsA(test->arg, Var) &&
 		((Var *) test->arg)->varattno == IDLE_REACH;
 }
 
@@ -107,11 +130,15 @@ is_by_session(Relation table, Relation index)
 {
 	(void) table;
 	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+		index->rd_indoption[0] == 0 &&
 		index->rd_index->indkey.values[0] == DERIVED_SESSION_ID;
 }
 
-static const char *
-index_fault(Relation table, Relation index, StoreTable which)
+/*
+ * What is wrong with an index of a derived table, or NULL.
+ */
+const char *
+derived_index_fault(Relation table, Relation index, StoreTable which)
 {
 	const char *kind = NULL;
 
@@ -153,7 +180,7 @@ indexes_fault(Relation table, StoreTable which, const char **missing)
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
 
 		if (fault == NULL)
-			fault = index_fault(table, index, which);
+			fault = derived_index_fault(table, index, which);
 		has_sessions |= is_by_session(table, index);
 		has_reach |= which == TABLE_SESSION_IDLE && index->rd_index->indisvalid &&
 			is_by_reach(index);
@@ -204,9 +231,16 @@ misfit(Relation table, const Store *store, StoreTable which, const char **missin
 
 		if (derived_columns[which][i].name == NULL || column->attisdropped ||
 			column->atttypid != derived_columns[which][i].type ||
+			column->attgenerated != '\0' ||
 			strcmp(NameStr(column->attname), derived_columns[which][i].name) != 0)
 			return psprintf("table \"%s\" has other columns", name);
+		if (column->attnotnull && derived_columns[which][i].has_nulls)
+			return psprintf("column \"%s\" of table \"%s\" does not allow nulls",
+							NameStr(column->attname), name);
 	}
+	/* Who plans a query may rely on them, and we don't check them. */
+	if (columns->constr != NULL && columns->constr->num_check > 0)
+		return psprintf("table \"%s\" has a check constraint", name);
 	return indexes_fault(table, which, missing);
 }
 
@@ -244,6 +278,15 @@ forget_sound_table(Datum arg, Oid relation)
 	for (int i = 0; i < NUM_STORE_TABLES; i++)
 		if (relation == InvalidOid || sound_tables[i].table == relation)
 			sound_tables[i].table = InvalidOid;
+}
+
+/*
+ * How many changes of tables this backend has been told of.
+ */
+uint64
+changes_of_tables(void)
+{
+	return table_changes;
 }
 
 void
@@ -299,6 +342,27 @@ derived_table_fault(Relation table, const Store *store, StoreTable which)
 		sound_tables[which].owner = store->owner;
 	}
 	return fault;
+}
+
+/*
+ * Open a derived table to read it, if nothing is wrong with it; NULL, and why, if there
+ * is.
+ */
+Relation
+open_sound_table(const Store *store, StoreTable which, const char **reason)
+{
+	Oid			oid = store->tables[which];
+	Relation	table = OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : NULL;
+
+	*reason = table == NULL ?
+		psprintf("there is no table \"%s\"", table_names[which]) :
+		derived_table_fault(table, store, which);
+	if (table != NULL && *reason != NULL)
+	{
+		table_close(table, NoLock);
+		table = NULL;
+	}
+	return table;
 }
 
 /*
@@ -779,6 +843,6 @@ refuse_broken(const Store *store, const char *reason)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("store \"%s\" is broken: %s",
 					NameStr(store->name), reason),
-			 errdetail("Nothing is written to its sessions and activities or folded until it is as ekran_create_store() makes it; they can be read."),
+			 errdetail("What could not be noted is refused, and nothing is folded, until the store is as ekran_create_store() makes it; it can be read."),
 			 errhint("Complete the store with ekran_create_store().")));
 }

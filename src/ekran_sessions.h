@@ -121,7 +121,7 @@ typedef struct Store
 } Store;
 
 #define MAX_QUERY_PARAMETERS	14
-#define MAX_QUERY_COLUMNS		7
+#define MAX_QUERY_COLUMNS		8
 
 typedef struct QueryColumn
 {
@@ -367,6 +367,7 @@ typedef struct DayCounts
 	Size		allocated;
 	DayCount   *days;			/* in order once they are merged */
 	MemoryContext context;		/* for them; NULL: the current one */
+	bool		is_absurd;		/* has a sum gone beyond a bigint? */
 } DayCounts;
 
 extern DateADT day_of(TimestampTz moment);
@@ -374,6 +375,7 @@ extern TimestampTz beginning_of_day(DateADT day);
 extern void add_to_day(DayCounts *counts, DateADT day, int64 sessions);
 extern void merge_days(DayCounts *counts);
 extern int64 sessions_on(const DayCounts *counts, DateADT day);
+extern bool are_counts(DayCounts *counts);
 
 /* touched.c: sets of sessions, as arithmetic */
 
@@ -487,6 +489,7 @@ extern const TriggerSet trigger_sets[NUM_TRIGGER_SETS];
 extern const TriggerSet *triggers_of(StoreTable table);
 extern bool is_wanted(const StoreTrigger *trigger, char kind);
 extern AttrNumber column_number(Relation table, const char *name);
+extern Oid	whole_table(Relation relation);
 extern const char *trigger_generation(const Trigger *trigger);
 extern const char *triggers_fault(const TriggerSet *set, Relation table,
 								  Oid function, const char *generation);
@@ -551,13 +554,18 @@ typedef struct DerivedScan
 } DerivedScan;
 
 extern bool is_by_reach(Relation index);
+extern const char *derived_index_fault(Relation table, Relation index,
+									   StoreTable which);
 extern const char *derived_table_misfit(Relation table, const Store *store,
 										StoreTable which);
 extern const char *derived_table_fault(Relation table, const Store *store,
 									   StoreTable which);
 extern bool lock_if_free(const Store *store, StoreTable which, LOCKMODE mode);
 extern bool is_known_sound(const Store *store, StoreTable which);
+extern uint64 changes_of_tables(void);
 extern void watch_tables(void);
+extern Relation open_sound_table(const Store *store, StoreTable which,
+								 const char **reason);
 extern Relation open_index(Relation table,
 						   bool (*is_of_use) (Relation table, Relation index));
 extern bool begin_derived_scan(DerivedScan *scan, Relation table,
@@ -610,7 +618,17 @@ typedef struct Reach
 	TimestampTz last;			/* exclusive */
 } Reach;
 
-extern Reach reach_of(bool is_running, TimestampTz login, const Gaps *gaps);
+/* What it depends on besides activities. */
+typedef struct SessionFacts
+{
+	bool		is_there;		/* in session? */
+	bool		is_running;
+	TimestampTz login;			/* valid only if is_running */
+} SessionFacts;
+
+extern SessionFacts session_facts(Datum login, bool is_null);
+extern Reach reach_of(const SessionFacts *session, const Gaps *gaps);
+extern bool covers(const Reach *reach, const Reach *other);
 extern bool equal_reaches(const Reach *a, const Reach *b);
 extern Datum reach_datum(const Reach *reach, bool *is_null);
 extern Reach read_reach(const Datum *bounds, const bool *nulls);
@@ -775,7 +793,8 @@ typedef struct Trust
 	char		generation[GENERATION_SIZE];	/* that it must hold */
 } Trust;
 
-extern Trust trust_for_caller(const Store *store, const IdleRule *rule);
+extern Trust trust_for_caller(const Store *store, const IdleRule *rule,
+							  bool keep_locked);
 extern void tell_trust(const Store *store, const Trust *trust);
 
 /* sessions.c: the sessions that a call is about, in order */

@@ -16,12 +16,15 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
@@ -165,36 +168,44 @@ sessions_within(const DayCounts *days, const Window *window)
 }
 
 /*
- * About how many sessions a call selects, on all pages; negative if that can't be told.
+ * About how many sessions of a store a call selects, on all pages; negative if that
+ * can't be told.
  */
 static double
-selected_sessions(const Call *call)
+selected_sessions(const Store *store, const Call *call)
 {
 	IdleRule	rule = idle_rule_setting();
 	double		selected = -1;
-	Store		store;
-	Trust		trust;
+	Trust		trust = trust_for_caller(store, &rule, false);
 	DayCounts	days;
 
-	if (!call->has_window || !ActiveSnapshotSet() ||
-		!load_store(&store, get_namespace_oid(store_setting(), true)))
-		return -1;
-	trust = trust_for_caller(&store, &rule);
 	/* What is planned for an empty store may be kept, and is for one to be filled. */
 	if (trust.not_by_counts == NULL &&
-		load_day_counts(&store, GetActiveSnapshot(), trust.generation,
+		load_day_counts(store, GetActiveSnapshot(), trust.generation,
 						&days).state == DERIVED_OK &&
 		days.count > 0)
 		selected = sessions_within(&days, &call->window) *
-			part_of(store.tables[TABLE_APP_USER], call->users) *
-			part_of(store.tables[TABLE_CLIENT], call->clients);
+			part_of(store->tables[TABLE_APP_USER], call->users) *
+			part_of(store->tables[TABLE_CLIENT], call->clients);
 	return selected;
 }
 
-static double
-estimate_rows(const Call *call)
+/*
+ * The store that a call will be about, if the caller may use it.
+ */
+static bool
+find_store_quietly(Store *store)
 {
-	double		selected = selected_sessions(call);
+	Oid			schema = get_namespace_oid(store_setting(), true);
+
+	return OidIsValid(schema) && MAY_USE_SCHEMA(schema, GetUserId()) &&
+		load_store(store, schema);
+}
+
+static double
+estimate_rows(const Store *store, const Call *call)
+{
+	double		selected = selected_sessions(store, call);
 
 	if (selected < 0)
 		return call->limit;
@@ -224,21 +235,30 @@ expected_rows(PlannerInfo *root, Node *node)
 	static struct
 	{
 		Call		call;
+		Oid			session;	/* of the store */
 		Oid			user;
 		TimestampTz statement;
 		double		rows;
 	}			last;
 	Call		call;
+	Store		store;
 
 	if (node == NULL)
 		return MAX_PAGE_SIZE;
 	call = look_at_call(root, node);
-	if (last.user != GetUserId() ||
+	if (root == NULL || !call.has_window || !ActiveSnapshotSet() ||
+		!find_store_quietly(&store))
+		return call.limit;
+
+	/* A plan is not to tell another role what this one may know. */
+	root->glob->dependsOnRole = true;
+	if (last.user != GetUserId() || last.session != store.tables[TABLE_SESSION] ||
 		last.statement != GetCurrentStatementStartTimestamp() ||
 		!equal_calls(&call, &last.call))
 	{
-		last.rows = estimate_rows(&call);
+		last.rows = estimate_rows(&store, &call);
 		last.call = call;
+		last.session = store.tables[TABLE_SESSION];
 		last.user = GetUserId();
 		last.statement = GetCurrentStatementStartTimestamp();
 	}

@@ -88,10 +88,10 @@ static const StoreQuery idle_of_sessions = {
 	.plan_options = PLAN_ONCE
 };
 
-static const StoreQuery running_of_sessions = {
-	.sql = "SELECT s.session_id, s.login_date FROM @store@.session s"
-	" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)"
-	" AND s.logout_date IS NULL",
+static const StoreQuery facts_of_sessions = {
+	.sql = "SELECT s.session_id, CASE WHEN s.logout_date IS NULL THEN s.login_date END"
+	" FROM @store@.session s"
+	" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)",
 	.parameters = {INT8ARRAYOID},
 	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
@@ -118,8 +118,7 @@ typedef struct FoldedSession
 	bool		has_gaps;		/* does it hold some? */
 	Gaps		stored;			/* valid only if has_gaps */
 	Reach		stored_reach;
-	bool		is_running;
-	TimestampTz login;			/* valid only if is_running */
+	SessionFacts facts;
 	bool		is_mended;		/* are these and the pending ranges enough? */
 	Gaps		gaps;			/* the outcome */
 } FoldedSession;
@@ -313,22 +312,21 @@ load_stored_gaps(const Fold *fold, FoldedSession *sessions, int count, Rows *row
 }
 
 /*
- * Let them know whether they run.
+ * Let them know whether they are there, and run.
  */
 static void
-load_logins(const Fold *fold, FoldedSession *sessions, int count)
+load_facts(const Fold *fold, FoldedSession *sessions, int count)
 {
 	Datum		parameters[] = {batch_ids(sessions, count)};
 	Rows		rows;
 
-	begin_rows(&rows, fold->store, &running_of_sessions, parameters);
+	begin_rows(&rows, fold->store, &facts_of_sessions, parameters);
 	while (next_row(&rows))
 	{
 		FoldedSession *session = find_folded(sessions, count,
 											 DatumGetInt64(rows.values[0]));
 
-		session->is_running = !rows.nulls[1];
-		session->login = DatumGetTimestampTz(rows.values[1]);
+		session->facts = session_facts(rows.values[1], rows.nulls[1]);
 	}
 	end_rows(&rows);
 }
@@ -405,14 +403,13 @@ fold_batch(const Fold *fold, FoldedSession *sessions, int count)
 		return;
 	CHECK_FOR_INTERRUPTS();
 	load_stored_gaps(fold, sessions, count, &stored);
-	load_logins(fold, sessions, count);
+	load_facts(fold, sessions, count);
 	mend_stored_gaps(fold, sessions, count);
 	read_other_gaps(fold, sessions, count);
 	for (int i = 0; i < count; i++)
 	{
 		FoldedSession *session = &sessions[i];
-		Reach		reach = reach_of(session->is_running, session->login,
-									 &session->gaps);
+		Reach		reach = reach_of(&session->facts, &session->gaps);
 
 		write_idle(fold, session->session_id, &session->gaps, &reach,
 				   session->has_row ? &session->place : NULL,

@@ -36,7 +36,7 @@ static Reader
 begin_page(const Store *store, const IdleRule *rule, const Window *window,
 		   const Filters *filters, const PageRequest *page)
 {
-	Trust		trust = trust_for_caller(store, rule);
+	Trust		trust = trust_for_caller(store, rule, true);
 	Reader		reader;
 
 	tell_trust(store, &trust);
@@ -147,7 +147,7 @@ ekran_sessions_total_count(PG_FUNCTION_ARGS)
 
 	find_store(&store);
 	SPI_connect();
-	trust = trust_for_caller(&store, &rule);
+	trust = trust_for_caller(&store, &rule, true);
 	tell_trust(&store, &trust);
 	count = count_selected(begin_selection(&store, &window, &filters, &trust));
 	SPI_finish();

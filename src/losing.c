@@ -234,7 +234,8 @@ note_lost_rows(Relation table, StoreTable which)
 	bool		are_lost;
 	Store		store;
 
-	if (!has_few_pages(table))
+	/* Who is inside of another statement sees what that hasn't told yet. */
+	if (is_statement_in_progress() || !has_few_pages(table))
 		return;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	are_lost = !has_row(table, snapshot) &&

@@ -92,10 +92,17 @@ begin_index(Measuring *measuring)
 	const Store *store = measuring->store;
 	Snapshot	snapshot = GetActiveSnapshot();
 
-	measuring->idle_table = table_open(store->tables[TABLE_SESSION_IDLE],
-									   AccessShareLock);
-	measuring->pending_table = table_open(store->tables[TABLE_PENDING],
-										  AccessShareLock);
+	const char *reason;
+
+	measuring->idle_table = open_sound_table(store, TABLE_SESSION_IDLE, &reason);
+	if (measuring->idle_table == NULL)
+		return false;
+	measuring->pending_table = open_sound_table(store, TABLE_PENDING, &reason);
+	if (measuring->pending_table == NULL)
+	{
+		table_close(measuring->idle_table, NoLock);
+		return false;
+	}
 	if (begin_derived_scan(&measuring->idle, measuring->idle_table, snapshot, false))
 	{
 		if (begin_derived_scan(&measuring->pending, measuring->pending_table,

@@ -10,7 +10,8 @@
  * activity ends in.  Folds keep it; what has become of a session since is pending, be
  * it an activity, another login, a logout, or that it runs again.  So under any
  * snapshot the running sessions with an activity beyond a moment are among those whose
- * reach contains it, and those of which something is pending.
+ * reach contains it, and those of which something is pending.  Activities that have no
+ * session, which come past the triggers, reach back to the beginning of time.
  *
  * The reach ends with the hour, so that it doesn't change with every activity.
  *
@@ -61,24 +62,51 @@ end_of_hour(TimestampTz moment)
 
 	if (TIMESTAMP_NOT_FINITE(moment) || rest == 0)
 		return moment;
+	/* There is a last hour of time. */
+	if (moment >= END_TIMESTAMP - USECS_PER_HOUR)
+		return DT_NOEND;
 	return moment - rest + (rest > 0 ? USECS_PER_HOUR : 0);
 }
 
 /*
- * The reach of a session whose gaps are known.
+ * The reach of a session of which something is known, and whose gaps are.  One that
+ * isn't there may come when its activities are, and run.
  */
 Reach
-reach_of(bool is_running, TimestampTz login, const Gaps *gaps)
+reach_of(const SessionFacts *session, const Gaps *gaps)
 {
 	Reach		reach = {0};
 
-	if (is_running)
+	if (session->is_running || !session->is_there)
 	{
-		reach.first = login;
+		reach.first = session->is_there ? session->login : DT_NOBEGIN;
 		reach.last = end_of_hour(latest_activity(gaps));
 		reach.is_some = reach.first < reach.last;
 	}
 	return reach;
+}
+
+/*
+ * Does a reach contain all of another?
+ */
+bool
+covers(const Reach *reach, const Reach *other)
+{
+	return !other->is_some ||
+		(reach->is_some && reach->first <= other->first &&
+		 reach->last >= other->last);
+}
+
+/*
+ * Take what a row of session tells: its login, which is null unless it runs.
+ */
+SessionFacts
+session_facts(Datum login, bool is_null)
+{
+	SessionFacts facts = {.is_there = true,.is_running = !is_null};
+
+	facts.login = DatumGetTimestampTz(login);
+	return facts;
 }
 
 bool
@@ -170,10 +198,13 @@ add_id(SessionIds *list, int64 id)
 static bool
 add_pending_sessions(const Store *store, SessionIds *list)
 {
-	Relation	pending = table_open(store->tables[TABLE_PENDING], AccessShareLock);
+	const char *reason;
+	Relation	pending = open_sound_table(store, TABLE_PENDING, &reason);
 	DerivedScan scan;
 	bool		are_few = false;
 
+	if (pending == NULL)
+		return false;
 	if (begin_derived_scan(&scan, pending, GetActiveSnapshot(), false))
 	{
 		int64		id;

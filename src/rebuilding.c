@@ -3,7 +3,7 @@
  * rebuilding.c
  *	  Making the derived tables anew.  The idle-gap index is a fold of everything, in
  *	  one pass over the activities, with one over the rows of session_idle and one
- *	  over the running sessions beside it, all in the order of session ids.
+ *	  over the sessions beside it, all in the order of session ids.
  *
  * What is right already is left as it is.
  *
@@ -53,13 +53,13 @@ enum
 	IDLE_REACH_BOUNDS
 };
 
-static const StoreQuery running_from = {
-	.sql = "SELECT s.session_id, s.login_date FROM @store@.session s"
+static const StoreQuery facts_from = {
+	.sql = "SELECT s.session_id, CASE WHEN s.logout_date IS NULL THEN s.login_date END"
+	" FROM @store@.session s"
 	" WHERE s.session_id OPERATOR(pg_catalog.>=) $1"
-	" AND s.logout_date IS NULL AND s.login_date IS NOT NULL"
 	" ORDER BY s.session_id",
 	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 1000
 };
@@ -121,19 +121,19 @@ delete_idle_up_to(const Fold *fold, Beside *idle, int64 session_id)
 }
 
 static Reach
-rebuild_reach(Beside *running, int64 session_id, const Gaps *gaps)
+rebuild_reach(Beside *sessions, int64 session_id, const Gaps *gaps)
 {
-	bool		is_running;
+	SessionFacts facts = {0};
 
-	while (running->has_row && session_beside(running) < session_id)
-		advance(running);
-	is_running = running->has_row && session_beside(running) == session_id;
-	return reach_of(is_running, is_running ?
-					DatumGetTimestampTz(running->rows.values[1]) : DT_NOBEGIN, gaps);
+	while (sessions->has_row && session_beside(sessions) < session_id)
+		advance(sessions);
+	if (sessions->has_row && session_beside(sessions) == session_id)
+		facts = session_facts(sessions->rows.values[1], sessions->rows.nulls[1]);
+	return reach_of(&facts, gaps);
 }
 
 static void
-rebuild_idle(const Fold *fold, Beside *idle, Beside *running, int64 session_id,
+rebuild_idle(const Fold *fold, Beside *idle, Beside *sessions, int64 session_id,
 			 Region *region)
 {
 	Gaps		gaps;
@@ -142,7 +142,7 @@ rebuild_idle(const Fold *fold, Beside *idle, Beside *running, int64 session_id,
 
 	end_region(region, DT_NOEND);
 	gaps = region_gaps(region);
-	reach = rebuild_reach(running, session_id, &gaps);
+	reach = rebuild_reach(sessions, session_id, &gaps);
 	if (session_id > PG_INT64_MIN)
 		delete_idle_up_to(fold, idle, session_id - 1);
 	if (!idle->has_row || session_beside(idle) != session_id)
@@ -188,7 +188,7 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 	Datum		parameters[] = {Int64GetDatum(first_id)};
 	Rows		activities;
 	Beside		idle;
-	Beside		running;
+	Beside		sessions;
 	Region		region;
 	int64		session_id = 0;
 	bool		has_session = false;
@@ -202,11 +202,11 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 											"ekran_sessions rebuild",
 											ALLOCSET_DEFAULT_SIZES);
 	begin_beside(&idle, fold, &idle_from, parameters);
-	begin_beside(&running, fold, &running_from, parameters);
+	begin_beside(&sessions, fold, &facts_from, parameters);
 	begin_rows(&activities, fold->store, &activities_from, parameters);
 	MemoryContextSwitchTo(session_context);
 	advance(&idle);
-	advance(&running);
+	advance(&sessions);
 	while (next_row(&activities))
 	{
 		int64		id = DatumGetInt64(activities.values[0]);
@@ -215,7 +215,7 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 		{
 			if (has_session)
 			{
-				rebuild_idle(fold, &idle, &running, session_id, &region);
+				rebuild_idle(fold, &idle, &sessions, session_id, &region);
 				MemoryContextReset(session_context);
 				has_session = false;
 				if (continuation != NULL && seen >= limit)
@@ -236,12 +236,12 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 		seen++;
 	}
 	if (has_session)
-		rebuild_idle(fold, &idle, &running, session_id, &region);
+		rebuild_idle(fold, &idle, &sessions, session_id, &region);
 	delete_idle_up_to(fold, &idle, last_id);
 	MemoryContextSwitchTo(caller_context);
 	end_rows(&activities);
 	end_rows(&idle.rows);
-	end_rows(&running.rows);
+	end_rows(&sessions.rows);
 	MemoryContextDelete(session_context);
 
 	delete_pending_between(fold, first_id, last_id);

@@ -173,6 +173,9 @@ note_session_row(RowChanges *changes, const TriggerData *trigger, bool may_move)
 {
 	SessionRow	row = session_row(trigger, trigger->tg_trigslot);
 
+	/* It may be another one that has the id then, and its activities. */
+	if (may_move && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		touch(&changes->changed, &row.touched);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
 		if (may_move)

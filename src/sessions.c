@@ -162,6 +162,9 @@ typedef enum Way
 #define OF_CLIENTS(condition, rest) \
 	BY_IDS("$10", "$11", "client_guid", condition CHECK_USERS(r), rest)
 
+/* All of each user; so that they are found one user after the other. */
+#define ALL_OF_EACH	" OFFSET 0"
+
 /* Of each user, as many as are wanted of all. */
 #define AS_MANY	IN_ORDER(r) " LIMIT $5 OPERATOR(pg_catalog.+) $6"
 
@@ -198,16 +201,16 @@ static const StoreQuery page_within[NUM_WAYS] = {
 
 static const StoreQuery count_across[NUM_WAYS] = {
 	[BY_LOGIN] = COUNT_OF(ACROSS_START, PLAN_ONCE),
-	[BY_USER] = COUNT_OF(OF_USERS(IS_ACROSS_START, ""), PLAN_ONCE),
-	[BY_CLIENT] = COUNT_OF(OF_CLIENTS(IS_ACROSS_START, ""), PLAN_ONCE),
+	[BY_USER] = COUNT_OF(OF_USERS(IS_ACROSS_START, ALL_OF_EACH), PLAN_ONCE),
+	[BY_CLIENT] = COUNT_OF(OF_CLIENTS(IS_ACROSS_START, ALL_OF_EACH), PLAN_ONCE),
 	[BY_LOGIN_CHECKED] = COUNT_OF(ACROSS_START CHECK_USERS(s) CHECK_CLIENTS(s),
 								  PLAN_EACH_TIME),
 };
 
 static const StoreQuery count_within[NUM_WAYS] = {
 	[BY_LOGIN] = COUNT_OF(OF_SESSION IS_WITHIN(s), CURSOR_OPT_PARALLEL_OK),
-	[BY_USER] = COUNT_OF(OF_USERS(" AND " IS_WITHIN(r), ""), PLAN_ONCE),
-	[BY_CLIENT] = COUNT_OF(OF_CLIENTS(" AND " IS_WITHIN(r), ""), PLAN_ONCE),
+	[BY_USER] = COUNT_OF(OF_USERS(" AND " IS_WITHIN(r), ALL_OF_EACH), PLAN_ONCE),
+	[BY_CLIENT] = COUNT_OF(OF_CLIENTS(" AND " IS_WITHIN(r), ALL_OF_EACH), PLAN_ONCE),
 	[BY_LOGIN_CHECKED] = COUNT_OF(OF_SESSION IS_WITHIN(s)
 								  CHECK_USERS(s) CHECK_CLIENTS(s),
 								  PLAN_EACH_TIME | CURSOR_OPT_PARALLEL_OK),

@@ -27,11 +27,10 @@
 typedef struct Statement
 {
 	Oid			relation;
-	Oid			function;		/* of its triggers */
 	TriggerEvent operation;
 	int			depth;			/* of triggers around it */
 	SubTransactionId subtransaction;
-	char		generation[GENERATION_SIZE];
+	MemoryContext context;		/* of that subtransaction */
 	RowChanges *changes;		/* that row triggers have told of; may be NULL */
 } Statement;
 
@@ -75,13 +74,11 @@ begin_statement(const TriggerData *trigger)
 		allocated_statements = wanted;
 	}
 	statement = &statements[nstatements++];
-	statement->relation = RelationGetRelid(trigger->tg_relation);
-	statement->function = trigger->tg_trigger->tgfoid;
+	statement->relation = whole_table(trigger->tg_relation);
 	statement->operation = trigger->tg_event & TRIGGER_EVENT_OPMASK;
 	statement->depth = trigger_depth();
 	statement->subtransaction = GetCurrentSubTransactionId();
-	strlcpy(statement->generation, trigger_generation(trigger->tg_trigger),
-			GENERATION_SIZE);
+	statement->context = CurTransactionContext;
 	statement->changes = NULL;
 }
 
@@ -110,67 +107,55 @@ has_begun(const TriggerData *trigger)
 }
 
 /*
- * Is it a statement on the table, of which trigger, a row's, may be one of a partition?
+ * The innermost statement in progress on the table that a trigger's row belongs to,
+ * which may be one of a partition; NULL if none has been noted to begin.
+ *
+ * The commands of one query, and the operations of a MERGE, are in progress together,
+ * and their rows are all the innermost's.  So are those of a query that a function
+ * runs amid another one, until that has ended.
  */
-static bool
-is_statement_of(const Statement *statement, const TriggerData *trigger)
+static Statement *
+innermost_statement(const TriggerData *trigger)
 {
-	return statement->function == trigger->tg_trigger->tgfoid &&
-		strcmp(statement->generation, trigger_generation(trigger->tg_trigger)) == 0;
+	Oid			table = whole_table(trigger->tg_relation);
+	int			depth = trigger_depth();
+
+	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
+		if (statements[i].relation == table)
+			return &statements[i];
+	return NULL;
 }
 
 /*
- * Is a statement of an operation in progress, among those that a trigger's row may
- * belong to?  A MERGE is one of each of its operations.
+ * Is a statement of an operation in progress there?  A MERGE is one of each of its
+ * operations.
  */
 bool
 has_statement(const TriggerData *trigger, TriggerEvent operation)
 {
+	Oid			table = whole_table(trigger->tg_relation);
 	int			depth = trigger_depth();
 
 	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
-		if (is_statement_of(&statements[i], trigger) &&
+		if (statements[i].relation == table &&
 			statements[i].operation == operation)
 			return true;
 	return false;
 }
 
 /*
- * The statement that a trigger's row belongs to, for which changes have been noted; if
- * there is none, the innermost, or NULL.
- */
-static Statement *
-statement_with_changes(const TriggerData *trigger)
-{
-	Statement  *innermost = NULL;
-	int			depth = trigger_depth();
-
-	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
-	{
-		if (!is_statement_of(&statements[i], trigger))
-			continue;
-		if (statements[i].changes != NULL)
-			return &statements[i];
-		if (innermost == NULL)
-			innermost = &statements[i];
-	}
-	return innermost;
-}
-
-/*
  * Where to note what a trigger's row tells; NULL if no statement has been noted to begin
- * that it may belong to.
+ * that it may belong to.  It is forgotten with the statement's subtransaction.
  */
 RowChanges *
 changes_of_statement(const TriggerData *trigger)
 {
-	Statement  *statement = statement_with_changes(trigger);
+	Statement  *statement = innermost_statement(trigger);
 
 	if (statement == NULL)
 		return NULL;
-	/* They are forgotten with the subtransaction, like the statement. */
 	if (statement->changes == NULL)
-		statement->changes = begin_row_changes(CurTransactionContext);
+		statement->changes = begin_row_changes(statement->context);
 	return statement->changes;
 }
 
@@ -180,7 +165,7 @@ changes_of_statement(const TriggerData *trigger)
 RowChanges *
 take_changes(const TriggerData *trigger)
 {
-	Statement  *statement = statement_with_changes(trigger);
+	Statement  *statement = innermost_statement(trigger);
 	RowChanges *changes = statement == NULL ? NULL : statement->changes;
 
 	if (changes != NULL)
@@ -219,12 +204,9 @@ is_statement_in_progress(void)
 bool
 is_in_statement_of(const TriggerData *trigger)
 {
-	int			depth = trigger_depth();
+	Statement  *statement = innermost_statement(trigger);
 
-	for (int i = nstatements - 1; i >= 0 && statements[i].depth >= depth; i--)
-		if (statements[i].depth == depth && is_statement_of(&statements[i], trigger))
-			return true;
-	return false;
+	return statement != NULL && statement->depth == trigger_depth();
 }
 
 /*

@@ -168,7 +168,7 @@ ekran_status(PG_FUNCTION_ARGS)
 
 	find_store(&store);
 	verdict = store_verdict(&store);
-	trust = trust_for_caller(&store, &rule);
+	trust = trust_for_caller(&store, &rule, true);
 	if (trust.not_by_counts == NULL)
 	{
 		DayCounts	counts;

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
@@ -73,16 +74,29 @@ static const StoreTrigger activity_triggers[] = {
 	"Notes activities that an UPDATE moves from one partition to another."},
 };
 
+/*
+ * Those after an UPDATE or DELETE have a transition table, which they don't look at.
+ * Where keys act in several rounds, each with rows of its own, the server tells of each
+ * round's beginning only if the one before has been given such a table.
+ */
 static const StoreTrigger session_triggers[] = {
 	BEGIN_TRIGGER("sessions"),
 	{"ekran_row", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
 		TRIGGER_TYPE_DELETE,
 		"AFTER INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false,
 	"Notes which sessions a statement changes."},
-	{"ekran_end", TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE |
-		TRIGGER_TYPE_TRUNCATE,
-		"AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
-	"Deletes the activities of deleted sessions, refuses what would leave activities behind (23503, 0A000), and keeps the derived tables."},
+	{"ekran_insert", TRIGGER_TYPE_INSERT,
+		"AFTER INSERT", "STATEMENT", NULL, NULL, false, false, false,
+	"Keeps the counts of sessions."},
+	{"ekran_update", TRIGGER_TYPE_UPDATE,
+		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, false, false,
+	"Refuses a new session_id where activities refer to the old one (23503), and keeps the derived tables."},
+	{"ekran_delete", TRIGGER_TYPE_DELETE,
+		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false,
+	"Deletes the activities of deleted sessions, and keeps the counts of sessions."},
+	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
+		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
+	"Refuses to truncate sessions whose activities stay (0A000), and keeps the counts of sessions."},
 	TYPES_TRIGGER(" OF session_id, login_date, logout_date"),
 	ALONE_TRIGGER,
 	PARTITION_TRIGGER,
@@ -105,6 +119,34 @@ triggers_of(StoreTable table)
 		if (trigger_sets[i].table == table)
 			return &trigger_sets[i];
 	elog(ERROR, "table \"%s\" has no triggers", table_names[table]);
+}
+
+/*
+ * The table that a relation is a partition of, at the top; itself if it is none.
+ *
+ * Row triggers ask for each row, so the last answer is kept while no table changes.
+ */
+Oid
+whole_table(Relation relation)
+{
+	static Oid	known_partition = InvalidOid;
+	static Oid	known_whole = InvalidOid;
+	static uint64 known_at = 0;
+	Oid			oid = RelationGetRelid(relation);
+	uint64		changes;
+	List	   *ancestors;
+
+	if (!relation->rd_rel->relispartition)
+		return oid;
+	if (known_partition == oid && known_at == changes_of_tables())
+		return known_whole;
+	changes = changes_of_tables();
+	ancestors = get_partition_ancestors(oid);
+	known_whole = ancestors == NIL ? oid : llast_oid(ancestors);
+	known_partition = oid;
+	known_at = changes;
+	list_free(ancestors);
+	return known_whole;
 }
 
 /*

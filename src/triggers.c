@@ -190,7 +190,11 @@ note_row(const TriggerData *trigger, StoreTable table)
 		return;
 	}
 	if (changes_of_statement(trigger) == NULL)
+	{
+		if (!trigger->tg_relation->rd_rel->relispartition)
+			check_triggers(trigger, triggers_of(table));
 		begin_statement(trigger);
+	}
 	note_session_row(changes_of_statement(trigger), trigger, may_move);
 }
 

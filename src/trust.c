@@ -96,9 +96,10 @@ why_not_counts(const Store *store)
  *
  * The index can't for thresholds that gaps it leaves out would exceed.  None can where
  * it can't be trusted, and while this transaction sees what it does not tell of.
+ * For whoever goes on to use them, the tables stay locked.
  */
 Trust
-trust_for_caller(const Store *store, const IdleRule *rule)
+trust_for_caller(const Store *store, const IdleRule *rule, bool keep_locked)
 {
 	Trust		trust = {0};
 	const char *not_now = why_not_now();
@@ -116,7 +117,7 @@ trust_for_caller(const Store *store, const IdleRule *rule)
 		trust.not_by_counts != NULL)
 		return trust;
 
-	status = derived_status(store, GetActiveSnapshot(), true);
+	status = derived_status(store, GetActiveSnapshot(), keep_locked);
 	strlcpy(trust.generation, status.generation, GENERATION_SIZE);
 	if (trust.not_by_index == NULL)
 		trust.not_by_index = status.is_empty ? "table \"activity\" is empty" :
