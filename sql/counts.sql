@@ -233,7 +233,7 @@ SELECT * FROM testing.after('TRUNCATE session_count') \gx
 SELECT * FROM testing.after('DROP TABLE session_count') \gx
 SELECT * FROM testing.after('ALTER TABLE session_count SET UNLOGGED') \gx
 SELECT * FROM testing.after('DROP TRIGGER ekran_row ON session') \gx
-SELECT * FROM testing.after('ALTER TABLE session DISABLE TRIGGER ekran_end') \gx
+SELECT * FROM testing.after('ALTER TABLE session DISABLE TRIGGER ekran_update') \gx
 SELECT * FROM testing.after('TRUNCATE session, activity') \gx
 SELECT code, message FROM testing.failure('ALTER TABLE session ALTER login_date TYPE date');
 SELECT code, message FROM testing.failure('CREATE TABLE whole (LIKE session); ALTER TABLE session INHERIT whole');

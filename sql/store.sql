@@ -65,7 +65,7 @@ ALTER TABLE ekran.session DROP CONSTRAINT session_client_guid_fkey,
 	DROP CONSTRAINT session_logout_not_before_login;
 DROP INDEX ekran.by_login, ekran.session_tstzrange_idx;
 DROP TRIGGER ekran_insert ON ekran.activity;
-DROP TRIGGER ekran_end ON ekran.session;
+DROP TRIGGER ekran_delete ON ekran.session;
 DROP TABLE ekran.client;
 COMMENT ON COLUMN ekran.session.login_date IS NULL;
 SELECT ekran_create_store('ekran');

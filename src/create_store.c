@@ -1118,7 +1118,7 @@ check_transaction(const StoreBuild *build)
 	if (is_statement_in_progress())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("store %s can't be completed while a statement on activities is in progress",
+				 errmsg("store %s can't be completed while a statement on sessions or activities is in progress",
 						build->name),
 				 errhint("Call ekran_create_store() as a statement of its own.")));
 }

@@ -435,7 +435,7 @@ extern RowChanges *begin_row_changes(MemoryContext parent);
 extern void end_row_changes(RowChanges *changes);
 extern void note_renaming(RowChanges *changes, const TriggerData *trigger);
 extern void note_session_row(RowChanges *changes, const TriggerData *trigger,
-							 bool may_move);
+							 bool is_updating);
 extern void note_moved_activity(RowChanges *changes, const TriggerData *trigger);
 extern void sum_up_sessions(RowChanges *changes, bool may_delete,
 							TouchedSessions *deleted, TouchedSessions *renamed,

@@ -525,7 +525,7 @@ why_not_fold(void)
 	if (IsolationUsesXactSnapshot())
 		return "the transaction is not in isolation level READ COMMITTED";
 	if (is_statement_in_progress())
-		return "a statement on activities is in progress";
+		return "a statement on sessions or activities is in progress";
 	return NULL;
 }
 

@@ -166,19 +166,20 @@ note_updated_session(RowChanges *changes, const SessionRow *old, const SessionRo
 
 /*
  * Note a row of session that came, went or was updated.  Which ones came matters only
- * where an UPDATE could have moved them.
+ * where an UPDATE takes ids away, that of a partition moves rows too.
  */
 void
-note_session_row(RowChanges *changes, const TriggerData *trigger, bool may_move)
+note_session_row(RowChanges *changes, const TriggerData *trigger, bool is_updating)
 {
 	SessionRow	row = session_row(trigger, trigger->tg_trigslot);
 
 	/* It may be another one that has the id then, and its activities. */
-	if (may_move && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	if (is_updating && trigger->tg_relation->rd_rel->relispartition &&
+		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		touch(&changes->changed, &row.touched);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
-		if (may_move)
+		if (is_updating)
 			touch(&changes->came, &row.touched);
 		count_row(changes, &row, 1);
 	}

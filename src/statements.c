@@ -261,7 +261,7 @@ refuse_unended(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("a statement on activities was stopped before its end"),
+			 errmsg("a statement on sessions or activities was stopped before its end"),
 			 errdetail("Its triggers have not been fired, so what it has written is neither checked nor noted."),
 			 errhint("Let the statement run to its end: don't limit the rows that its RETURNING returns.")));
 }

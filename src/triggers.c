@@ -180,12 +180,12 @@ check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 static void
 note_row(const TriggerData *trigger, StoreTable table)
 {
-	bool		may_move = has_statement(trigger, TRIGGER_EVENT_UPDATE);
+	bool		is_updating = has_statement(trigger, TRIGGER_EVENT_UPDATE);
 
 	/* Activities that don't move are in a transition table. */
 	if (table == TABLE_ACTIVITY)
 	{
-		if (may_move)
+		if (is_updating)
 			note_moved_activity(changes_of_statement(trigger), trigger);
 		return;
 	}
@@ -195,7 +195,7 @@ note_row(const TriggerData *trigger, StoreTable table)
 			check_triggers(trigger, triggers_of(table));
 		begin_statement(trigger);
 	}
-	note_session_row(changes_of_statement(trigger), trigger, may_move);
+	note_session_row(changes_of_statement(trigger), trigger, is_updating);
 }
 
 /*
