@@ -29,7 +29,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_create_store(name) IS
-'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 25001 for a store that is there outside of READ COMMITTED, 55P03 where others use a store that the transaction has written to, 55006 while a statement on sessions or activities is in progress, 22004 for a null schema, 42939 for a reserved one.';
+'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, 42501 for the store of an owner whose rights the caller does not have, 25001 where something is missing from a store outside of READ COMMITTED, 55P03 where others use a store that the transaction has written to, 55006 while a statement on sessions or activities is in progress, 22004 for a null schema, 42939 for a reserved one.';
 
 CREATE FUNCTION ekran_activity_changed()
 RETURNS trigger
