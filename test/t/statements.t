@@ -36,9 +36,9 @@ sub failure
 	return $err;
 }
 
-like(failure('SELECT stop_after_one(1)'), qr/55000: a statement on activities was stopped before its end/,
+like(failure('SELECT stop_after_one(1)'), qr/55000: a statement on sessions or activities was stopped before its end/,
 	'what a stopped statement has written is not committed');
-like(failure('BEGIN; SELECT stop_after_one(999999); COMMIT'), qr/55000: a statement on activities was stopped/,
+like(failure('BEGIN; SELECT stop_after_one(999999); COMMIT'), qr/55000: a statement on sessions or activities was stopped/,
 	'nor is it in a block');
 like(failure("BEGIN; SELECT stop_after_one(1); PREPARE TRANSACTION 'x'"), qr/ERROR/, 'nor prepared');
 is($db->query('SELECT count(*) FROM ekran.activity'), 1, 'nothing has been written');
