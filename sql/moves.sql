@@ -48,6 +48,17 @@ SELECT * FROM testing.moved($$MERGE INTO activity a USING (VALUES (1)) v (id) ON
 	WHEN MATCHED THEN UPDATE SET activity_date = testing.at('12:30'), session_id = 3$$) \gx
 SELECT * FROM testing.moved($$MERGE INTO activity a USING (VALUES (1)) v (id) ON a.session_id = v.id AND a.activity_date = testing.at('10:00')
 	WHEN MATCHED THEN UPDATE SET activity_date = testing.at('12:30'), session_id = 77$$) \gx
+-- where the MERGE deletes too, or another command of the query does, or one inserts
+SELECT * FROM testing.moved($$MERGE INTO activity a USING (VALUES (1, testing.at('10:00')), (4, testing.at('13:00'))) v (id, t) ON a.session_id = v.id AND a.activity_date = t
+	WHEN MATCHED AND id = 4 THEN DELETE WHEN MATCHED THEN UPDATE SET activity_date = testing.at('19:00')$$) \gx
+SELECT * FROM testing.moved($$MERGE INTO activity a USING (VALUES (1, testing.at('10:00')), (4, testing.at('13:00'))) v (id, t) ON a.session_id = v.id AND a.activity_date = t
+	WHEN MATCHED AND id = 4 THEN DELETE WHEN MATCHED THEN UPDATE SET activity_date = testing.at('19:00'), session_id = 77$$) \gx
+SELECT * FROM testing.moved($$WITH d AS (DELETE FROM activity WHERE session_id = 4 AND activity_date = testing.at('10:00') RETURNING *)
+	MERGE INTO activity a USING d ON a.session_id = d.session_id - 3 AND a.activity_date = d.activity_date WHEN MATCHED THEN UPDATE SET activity_date = testing.at('19:00')$$) \gx
+SELECT * FROM testing.moved($$WITH i AS (INSERT INTO activity (session_id, activity_date) VALUES (4, testing.at('10:01')) RETURNING *)
+	MERGE INTO activity a USING i ON a.session_id = i.session_id - 3 AND a.activity_date = i.activity_date - interval '1 minute' WHEN MATCHED THEN UPDATE SET activity_date = testing.at('19:00')$$) \gx
+SELECT * FROM testing.moved($$WITH d AS (DELETE FROM activity WHERE session_id = 4 AND activity_date = testing.at('10:00'))
+	UPDATE activity SET activity_date = testing.at('19:00') WHERE session_id = 1 AND activity_date = testing.at('10:00')$$) \gx
 -- past a trigger that sends them elsewhere
 BEGIN;
 CREATE FUNCTION moves.elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.activity_date := testing.at('15:00'); RETURN NEW; END $$;
@@ -70,6 +81,27 @@ SELECT * FROM testing.moved($$MERGE INTO session s USING (VALUES (16), (1)) v (i
 SELECT * FROM testing.moved($$WITH d AS (DELETE FROM session WHERE session_id = 2 RETURNING 1), u AS (UPDATE session SET session_id = 116 WHERE session_id = 16 RETURNING 1),
 	i AS (INSERT INTO session VALUES (120, NULL, NULL, testing.at('08:00')) RETURNING 1) SELECT FROM d, u, i$$) \gx
 SELECT * FROM testing.moved($$WITH d AS (DELETE FROM session WHERE session_id = 12 RETURNING 1), u AS (UPDATE session SET session_id = 101 WHERE session_id = 1 RETURNING 1) SELECT FROM d, u$$) \gx
+-- that the query deletes others, in whatever order, makes it none that is deleted
+SELECT * FROM testing.moved($$WITH d AS (DELETE FROM session WHERE session_id = 2) UPDATE session SET session_id = 150 WHERE session_id = 1$$) \gx
+SELECT * FROM testing.moved($$WITH d AS (DELETE FROM session WHERE session_id = 2) MERGE INTO session s USING (VALUES (1)) v (id) ON s.session_id = v.id
+	WHEN MATCHED THEN UPDATE SET session_id = 150$$) \gx
+SELECT * FROM testing.moved($$WITH d AS (DELETE FROM session WHERE session_id = 2), i AS (INSERT INTO session VALUES (120, NULL, NULL, testing.at('08:00')))
+	UPDATE session SET session_id = 150 WHERE session_id = 1$$) \gx
+SELECT * FROM testing.moved($$WITH d AS (DELETE FROM session WHERE session_id = 2 RETURNING 1) UPDATE session SET session_id = 150 FROM d WHERE session_id = 1$$) \gx
+SELECT * FROM testing.moved($$WITH u AS (UPDATE session SET session_id = 150 WHERE session_id = 1 RETURNING 1) DELETE FROM session USING u WHERE session_id = 2$$) \gx
+SELECT * FROM testing.moved($$WITH d AS (DELETE FROM session WHERE session_id = 2) UPDATE session SET session_id = 150 WHERE session_id = 16$$) \gx
+-- nor one whose id a trigger changes
+BEGIN;
+CREATE FUNCTION moves.rename() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.session_id IN (1, 16) THEN NEW.session_id := 150; END IF; RETURN NEW; END $$;
+CREATE TRIGGER zz BEFORE UPDATE ON session FOR EACH ROW EXECUTE FUNCTION moves.rename();
+SELECT * FROM testing.moved($$MERGE INTO session s USING (VALUES (1), (2)) v (id) ON s.session_id = v.id WHEN MATCHED AND id = 2 THEN DELETE WHEN MATCHED THEN UPDATE SET login_date = login_date$$) \gx
+SELECT * FROM testing.moved($$MERGE INTO session s USING (VALUES (16), (2)) v (id) ON s.session_id = v.id WHEN MATCHED AND id = 2 THEN DELETE WHEN MATCHED THEN UPDATE SET login_date = login_date$$) \gx
+ROLLBACK;
+-- while a function amid the rows does delete some
+BEGIN;
+CREATE FUNCTION moves.deleting(id bigint) RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN DELETE FROM moves.session WHERE session_id = id; RETURN '2024-01-01 07:00+00'; END $$;
+SELECT * FROM testing.moved($$UPDATE session SET session_id = session_id + 100, login_date = moves.deleting(session_id - 13) WHERE session_id IN (16, 17)$$) \gx
+ROLLBACK;
 -- two stores in one statement
 SELECT ekran_create_store('moves_too');
 SELECT * FROM testing.moved($$WITH a AS (INSERT INTO moves.session VALUES (120, NULL, NULL, testing.at('08:00')) RETURNING 1),

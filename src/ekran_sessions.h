@@ -422,9 +422,10 @@ extern bool is_same_session(const Touched *a, const Touched *b);
 typedef struct RowChanges
 {
 	MemoryContext context;
-	TouchedSet	went;			/* sessions, or where activities went */
-	TouchedSet	came;			/* likewise */
-	TouchedSet	renamed;		/* sessions that get other ids */
+	TouchedSet	deleted;		/* sessions */
+	TouchedSet	left;			/* ids of sessions, or activities, that an UPDATE
+								 * takes away */
+	TouchedSet	came;			/* those that it brings */
 	TouchedSet	changed;		/* sessions with another login, or logout or none */
 	DayCounts	counts;			/* sessions more or fewer */
 } RowChanges;
@@ -433,20 +434,18 @@ extern int	require_column(const TriggerData *trigger, const char *name, Oid type
 extern Touched activity_row(TupleTableSlot *slot, int id_column, int date_column);
 extern RowChanges *begin_row_changes(MemoryContext parent);
 extern void end_row_changes(RowChanges *changes);
-extern void note_renaming(RowChanges *changes, const TriggerData *trigger);
 extern void note_session_row(RowChanges *changes, const TriggerData *trigger,
 							 bool is_updating);
 extern void note_moved_activity(RowChanges *changes, const TriggerData *trigger);
-extern void sum_up_sessions(RowChanges *changes, bool may_delete,
-							TouchedSessions *deleted, TouchedSessions *renamed,
-							TouchedSessions *changed);
+extern void sum_up_sessions(RowChanges *changes, TouchedSessions *deleted,
+							TouchedSessions *renamed, TouchedSessions *changed);
 
 /* transition.c: what a statement on activity touched */
 
-extern void touched_activities(const TriggerData *trigger, Tuplestorestate *rows,
-							   TouchedSessions *sessions);
-extern void moved_activities(const TriggerData *trigger, const RowChanges *changes,
-							 TouchedSessions *from, TouchedSessions *to);
+extern void touch_rows(TouchedSet *set, const TriggerData *trigger,
+					   Tuplestorestate *rows);
+extern void touch_moved_rows(TouchedSet *went, TouchedSet *came,
+							 const TriggerData *trigger);
 
 /* trigger_sets.c: the triggers that note what is written */
 

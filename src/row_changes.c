@@ -8,12 +8,15 @@
  * tell of the rows that an UPDATE moves from one to another, for the server puts these
  * into no transition table where a MERGE does it.
  *
- * A row that moves so goes from one partition and comes to another.
+ * A row that moves so is deleted from one partition and inserted in another.  What the
+ * server leaves in its old place tells that it has moved.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "executor/tuptable.h"
@@ -104,9 +107,9 @@ begin_row_changes(MemoryContext parent)
 	RowChanges *changes = MemoryContextAllocZero(context, sizeof(RowChanges));
 
 	changes->context = context;
-	changes->went.context = context;
+	changes->deleted.context = context;
+	changes->left.context = context;
 	changes->came.context = context;
-	changes->renamed.context = context;
 	changes->changed.context = context;
 	changes->counts.context = context;
 	return changes;
@@ -126,17 +129,17 @@ count_row(RowChanges *changes, const SessionRow *row, int sessions)
 }
 
 /*
- * Note that an UPDATE is about to give a session of a partition another id, so that it
- * may go from there.
+ * Has an UPDATE moved a deleted row to another partition?  Of a partition of another
+ * kind than the server's own heaps we can't tell, and rather refuse to leave activities
+ * behind than delete them.
  */
-void
-note_renaming(RowChanges *changes, const TriggerData *trigger)
+static bool
+is_moved_away(const TriggerData *trigger, bool is_updating)
 {
-	SessionRow	old = session_row(trigger, trigger->tg_trigslot);
-	SessionRow	new = session_row(trigger, trigger->tg_newslot);
-
-	if (!is_same_session(&old.touched, &new.touched))
-		touch(&changes->renamed, &old.touched);
+	if (!is_updating || !trigger->tg_relation->rd_rel->relispartition)
+		return false;
+	return trigger->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
+		HeapTupleHeaderIndicatesMovedPartitions(trigger->tg_trigtuple->t_data);
 }
 
 static void
@@ -148,8 +151,7 @@ note_updated_session(RowChanges *changes, const SessionRow *old, const SessionRo
 
 	if (!is_same)
 	{
-		touch(&changes->renamed, &old->touched);
-		touch(&changes->went, &old->touched);
+		touch(&changes->left, &old->touched);
 		touch(&changes->came, &new->touched);
 	}
 	if (!is_same || is_moved || old->is_running != new->is_running)
@@ -185,7 +187,8 @@ note_session_row(RowChanges *changes, const TriggerData *trigger, bool is_updati
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 	{
-		touch(&changes->went, &row.touched);
+		touch(is_moved_away(trigger, is_updating) ? &changes->left : &changes->deleted,
+			  &row.touched);
 		count_row(changes, &row, -1);
 	}
 	else
@@ -206,33 +209,20 @@ note_moved_activity(RowChanges *changes, const TriggerData *trigger)
 								   require_column(trigger, "session_id", INT8OID),
 								   require_column(trigger, "activity_date", TIMESTAMPTZOID));
 
-	touch(TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? &changes->came : &changes->went,
+	touch(TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? &changes->came : &changes->left,
 		  &row);
 }
 
 /*
  * What became of sessions: those that were deleted, those whose ids are no more for
  * they got others, and those of which login or logout changed.
- *
- * Where a MERGE deletes sessions and moves others to another partition, both go from
- * theirs; those that it moves have been noted to be renamed.
  */
 void
-sum_up_sessions(RowChanges *changes, bool may_delete, TouchedSessions *deleted,
+sum_up_sessions(RowChanges *changes, TouchedSessions *deleted,
 				TouchedSessions *renamed, TouchedSessions *changed)
 {
-	TouchedSet	gone = {0};
-	TouchedSet	left = {0};
-
-	if (may_delete)
-	{
-		touch_all_of(&gone, &changes->went);
-		forget_all_of(&gone, &changes->renamed);
-	}
-	touch_all_of(&left, &changes->went);
-	forget_all_of(&left, &gone);
-	forget_all_of(&left, &changes->came);
-	sort_sessions(&gone, deleted);
-	sort_sessions(&left, renamed);
+	forget_all_of(&changes->left, &changes->came);
+	sort_sessions(&changes->deleted, deleted);
+	sort_sessions(&changes->left, renamed);
 	sort_sessions(&changes->changed, changed);
 }

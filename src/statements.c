@@ -161,6 +161,9 @@ changes_of_statement(const TriggerData *trigger)
 
 /*
  * Take what has been noted so, for who deals with it; NULL if there is nothing.
+ *
+ * Whichever of the statements that are in progress together ends first deals with the
+ * rows of all.
  */
 RowChanges *
 take_changes(const TriggerData *trigger)

@@ -70,10 +70,10 @@ next_transition_row(TransitionScan *scan, Touched *row)
 }
 
 /*
- * Add the sessions of the rows of a transition table.
+ * Add the sessions of the rows of a transition table: activities that came, or went.
  */
-static void
-touch_all(TouchedSet *set, const TriggerData *trigger, Tuplestorestate *rows)
+void
+touch_rows(TouchedSet *set, const TriggerData *trigger, Tuplestorestate *rows)
 {
 	TransitionScan scan = begin_transition_scan(trigger, rows);
 	Touched		row;
@@ -83,20 +83,7 @@ touch_all(TouchedSet *set, const TriggerData *trigger, Tuplestorestate *rows)
 }
 
 /*
- * The activities that came or went.
- */
-void
-touched_activities(const TriggerData *trigger, Tuplestorestate *rows,
-				   TouchedSessions *sessions)
-{
-	TouchedSet	set = {0};
-
-	touch_all(&set, trigger, rows);
-	sort_sessions(&set, sessions);
-}
-
-/*
- * The activities that an UPDATE moved, where from and where to.
+ * Add the sessions of activities that an UPDATE moved: where from, and where to.
  *
  * Other columns are none of our business.  Both tables have their rows in the
  * same order, but for those that a BEFORE trigger has dropped on their way to
@@ -106,13 +93,10 @@ touched_activities(const TriggerData *trigger, Tuplestorestate *rows,
  * neither; a row's trigger has told of them.
  */
 void
-moved_activities(const TriggerData *trigger, const RowChanges *changes,
-				 TouchedSessions *from, TouchedSessions *to)
+touch_moved_rows(TouchedSet *went, TouchedSet *came, const TriggerData *trigger)
 {
 	TransitionScan old_scan = begin_transition_scan(trigger, trigger->tg_oldtable);
 	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable);
-	TouchedSet	went = {0};
-	TouchedSet	came = {0};
 	bool		has_old = true;
 	bool		has_new = true;
 
@@ -128,15 +112,8 @@ moved_activities(const TriggerData *trigger, const RowChanges *changes,
 			old_row.first == new_row.first)
 			continue;
 		if (has_old)
-			touch(&went, &old_row);
+			touch(went, &old_row);
 		if (has_new)
-			touch(&came, &new_row);
+			touch(came, &new_row);
 	}
-	if (changes != NULL)
-	{
-		touch_all_of(&went, &changes->went);
-		touch_all_of(&came, &changes->came);
-	}
-	sort_sessions(&went, from);
-	sort_sessions(&came, to);
 }

@@ -156,8 +156,6 @@ check_triggers(const TriggerData *trigger, const TriggerSet *set)
 static HeapTuple
 check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 {
-	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
-
 	if (!is_in_statement_of(trigger))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -166,9 +164,8 @@ check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 				 errdetail("What is written would not be checked, nor noted in the derived tables."),
 				 errhint("Write to the partitioned table \"%s\".",
 						 table_names[set->table])));
-	if (is_update && set->table == TABLE_SESSION)
-		note_renaming(changes_of_statement(trigger), trigger);
-	return is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
+	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+		trigger->tg_newtuple : trigger->tg_trigtuple;
 }
 
 /*
@@ -251,18 +248,28 @@ static void
 end_activity_statement(const TriggerData *trigger)
 {
 	TriggerEvent event = trigger->tg_event;
-	RowChanges *changes = TRIGGER_FIRED_BY_UPDATE(event) ? take_changes(trigger) : NULL;
+	RowChanges *changes = take_changes(trigger);
 	Store		store;
-	TouchedSessions went = {0};
-	TouchedSessions came = {0};
+	TouchedSet	left = {0};
+	TouchedSet	arrived = {0};
+	TouchedSessions went;
+	TouchedSessions came;
 
 	find_store_of_trigger(trigger, TABLE_ACTIVITY, TABLE_SESSION, &store);
 	if (TRIGGER_FIRED_BY_INSERT(event))
-		touched_activities(trigger, trigger->tg_newtable, &came);
+		touch_rows(&arrived, trigger, trigger->tg_newtable);
 	else if (TRIGGER_FIRED_BY_UPDATE(event))
-		moved_activities(trigger, changes, &went, &came);
+		touch_moved_rows(&left, &arrived, trigger);
 	else if (TRIGGER_FIRED_BY_DELETE(event))
-		touched_activities(trigger, trigger->tg_oldtable, &went);
+		touch_rows(&left, trigger, trigger->tg_oldtable);
+	if (changes != NULL)
+	{
+		touch_all_of(&left, &changes->left);
+		touch_all_of(&arrived, &changes->came);
+		end_row_changes(changes);
+	}
+	sort_sessions(&left, &went);
+	sort_sessions(&arrived, &came);
 
 	note_activities(trigger, &store, &went, &came);
 	lock_referenced_sessions(trigger->tg_relation, &store, &came);
@@ -435,7 +442,6 @@ static void
 end_session_statement(const TriggerData *trigger)
 {
 	bool		is_truncate = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event);
-	bool		may_delete = has_statement(trigger, TRIGGER_EVENT_DELETE);
 	RowChanges *changes = take_changes(trigger);
 	TouchedSessions deleted = {0};
 	TouchedSessions renamed = {0};
@@ -445,7 +451,7 @@ end_session_statement(const TriggerData *trigger)
 
 	find_store_of_trigger(trigger, TABLE_SESSION, TABLE_ACTIVITY, &store);
 	if (changes != NULL)
-		sum_up_sessions(changes, may_delete, &deleted, &renamed, &changed);
+		sum_up_sessions(changes, &deleted, &renamed, &changed);
 	note_sessions(trigger, &store, changes != NULL ? &changes->counts : &no_counts,
 				  &changed);
 
