@@ -823,15 +823,6 @@ derived_status(const Store *store, Snapshot snapshot, bool keep_locked)
 }
 
 /*
- * What is worse of two.
- */
-const Verdict *
-worse_verdict(const Verdict *a, const Verdict *b)
-{
-	return b->state > a->state ? b : a;
-}
-
-/*
  * Refuse to keep derived tables that are not as they were made.
  *
  * Errors: 55000.

@@ -412,7 +412,6 @@ typedef struct TouchedSessions
 
 extern void touch(TouchedSet *set, const Touched *row);
 extern void touch_all_of(TouchedSet *set, const TouchedSet *other);
-extern void forget(TouchedSet *set, int64 session_id);
 extern void forget_all_of(TouchedSet *set, const TouchedSet *other);
 extern void sort_sessions(TouchedSet *set, TouchedSessions *sessions);
 extern bool is_same_session(const Touched *a, const Touched *b);
@@ -585,7 +584,6 @@ extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
 									bool keep_locked);
-extern const Verdict *worse_verdict(const Verdict *a, const Verdict *b);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
 
 /* gap_index.c: a session's exact gaps, from those stored and what is pending */

@@ -21,27 +21,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "common/pg_prng.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "tcop/pquery.h"
-#include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_refresh);
@@ -542,8 +530,8 @@ warn_not_folded(const char *reason, const char *hint)
  * ekran_refresh() returns bigint
  *
  * Fold in what is pending; the number of sessions folded.  Skips those that
- * somebody else is folding.  Outside of READ COMMITTED, while a statement on
- * activities is in progress, and in a store that is raw, nothing is folded, and a
+ * somebody else is folding.  Outside of READ COMMITTED, while a statement on sessions
+ * or activities is in progress, and in a store that is raw, nothing is folded, and a
  * warning says so.  Errors: those of begin_maintenance(); 55000 if the store is
  * broken.
  */

@@ -4,9 +4,9 @@
  *	  What a window leaves of sessions: their clipped ends, duration and idle
  *	  time.
  *
- * Sessions are measured in groups, and a group in steps, each for all of it: their gaps, brought up to
- * date by what is pending, and the activities next to the window's bounds where the
- * gaps don't tell them.  Sessions without gaps that can be used are measured from
+ * Sessions are measured in groups, and a group in steps, each for all of it: their
+ * gaps, brought up to date by what is pending, and the activities next to the window's
+ * bounds where the gaps don't tell them.  Sessions without gaps that can be used are measured from
  * their raw activities, one by one.
  *
  * The index is read straight, for it is as we made it and the caller may read it.
@@ -91,7 +91,6 @@ begin_index(Measuring *measuring)
 {
 	const Store *store = measuring->store;
 	Snapshot	snapshot = GetActiveSnapshot();
-
 	const char *reason;
 
 	measuring->idle_table = open_sound_table(store, TABLE_SESSION_IDLE, &reason);

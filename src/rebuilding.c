@@ -276,8 +276,8 @@ rebuild_derived(const Store *store)
  *
  * Make all derived data anew from the activities and sessions, also where triggers did
  * not see what was written; the number of sessions that have some.  Waits for those who
- * fold.  Errors: 25001 outside of READ COMMITTED, 55000 while a statement on
- * activities is in progress or if the store is broken; otherwise as
+ * fold.  Errors: 25001 outside of READ COMMITTED, 55000 while a statement on sessions
+ * or activities is in progress or if the store is broken; otherwise as
  * begin_maintenance().
  */
 Datum

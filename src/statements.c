@@ -2,13 +2,14 @@
  *
  * statements.c
  *	  What the derived tables can't tell the transaction in hand: statements on
- *	  activity that are in progress, and whether it has folded.
+ *	  activity or session that are in progress, what their rows change, and whether it
+ *	  has folded.
  *
  * Between a statement's rows and what its trigger appends for them there is time,
  * in which functions, defaults and other triggers can read.  They would see
- * activities that nothing pending tells of.  So a trigger before each statement
+ * rows that nothing derived tells of.  So a trigger before each statement
  * notes that it has begun, the one after it that it has ended, and as long as
- * there is one in this backend, readers read the activities themselves.
+ * there is one in this backend, readers read the activities and sessions themselves.
  *
  * A statement that fails never ends: what it noted is forgotten with the
  * subtransaction that it began in.
@@ -57,7 +58,7 @@ trigger_depth(void)
 }
 
 /*
- * Note that a statement on activity begins, which fires this trigger.
+ * Note that a statement begins, which fires this trigger.
  */
 void
 begin_statement(const TriggerData *trigger)

@@ -117,12 +117,13 @@ count_rows(const Store *store, const Verdict *verdict, Datum *values,
 }
 
 /*
- * How all derived tables of a store are, under the caller's snapshot.
+ * How the derived tables of a store are, under the caller's snapshot; their counts too,
+ * for who may read any of them.
  *
  * Who may read nothing of it can't keep others from it either.
  */
-static Verdict
-store_verdict(const Store *store)
+static DerivedStatus
+store_status(const Store *store)
 {
 	Snapshot	snapshot = GetActiveSnapshot();
 	bool		may_read_some = may_read(store->tables[TABLE_SESSION_IDLE]) ||
@@ -136,7 +137,7 @@ store_verdict(const Store *store)
 
 		status.counts = load_day_counts(store, snapshot, status.generation, &counts);
 	}
-	return *worse_verdict(&status.gaps, &status.counts);
+	return status;
 }
 
 /*
@@ -158,6 +159,7 @@ ekran_status(PG_FUNCTION_ARGS)
 	bool		nulls[NUM_STATUS_COLUMNS] = {false};
 	IdleRule	rule = idle_rule_setting();
 	TupleDesc	columns;
+	DerivedStatus status;
 	Verdict		verdict;
 	Trust		trust;
 	const char *reason;
@@ -167,16 +169,12 @@ ekran_status(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 
 	find_store(&store);
-	verdict = store_verdict(&store);
+	status = store_status(&store);
+	verdict = status.counts.state > status.gaps.state ? status.counts : status.gaps;
 	trust = trust_for_caller(&store, &rule, true);
+	/* Whom the counts may answer may read them, so they have been loaded. */
 	if (trust.not_by_counts == NULL)
-	{
-		DayCounts	counts;
-		Verdict		of_counts = load_day_counts(&store, GetActiveSnapshot(),
-												trust.generation, &counts);
-
-		trust.not_by_counts = of_counts.reason;
-	}
+		trust.not_by_counts = status.counts.reason;
 	reason = verdict.state != DERIVED_OK ? verdict.reason :
 		trust.not_by_index != NULL ? trust.not_by_index : trust.not_by_counts;
 

@@ -67,7 +67,7 @@ touch(TouchedSet *set, const Touched *row)
 /*
  * Take a session out of the set again.
  */
-void
+static void
 forget(TouchedSet *set, int64 session_id)
 {
 	set->latest = NULL;

@@ -178,6 +178,7 @@ static void
 note_row(const TriggerData *trigger, StoreTable table)
 {
 	bool		is_updating = has_statement(trigger, TRIGGER_EVENT_UPDATE);
+	RowChanges *changes;
 
 	/* Activities that don't move are in a transition table. */
 	if (table == TABLE_ACTIVITY)
@@ -186,13 +187,15 @@ note_row(const TriggerData *trigger, StoreTable table)
 			note_moved_activity(changes_of_statement(trigger), trigger);
 		return;
 	}
-	if (changes_of_statement(trigger) == NULL)
+	changes = changes_of_statement(trigger);
+	if (changes == NULL)
 	{
 		if (!trigger->tg_relation->rd_rel->relispartition)
 			check_triggers(trigger, triggers_of(table));
 		begin_statement(trigger);
+		changes = changes_of_statement(trigger);
 	}
-	note_session_row(changes_of_statement(trigger), trigger, is_updating);
+	note_session_row(changes, trigger, is_updating);
 }
 
 /*
