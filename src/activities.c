@@ -477,9 +477,11 @@ count_activities(const Store *store, int64 session_id, TimestampTz first, int li
 	ListCell   *cell;
 
 	foreach(cell, pieces)
+	{
 		if (count < limit)
 			count += count_in_piece(lfirst_oid(cell), session_id, first,
 									limit - count);
+	}
 	list_free(pieces);
 	return count;
 }

@@ -321,7 +321,11 @@ derived_table_fault(Relation table, const Store *store, StoreTable which)
 	if (RelationGetRelid(table) == store->tables[which] &&
 		is_known_sound(store, which))
 		return NULL;
-	/* To look at it can be to wait for a lock, then to be told that it has changed. */
+
+	/*
+	 * To look at it can be to wait for a lock, then to be told that it has
+	 * changed.
+	 */
 	for (int looks = 0; looks < 2; looks++)
 	{
 		changes = table_changes;

@@ -61,7 +61,11 @@ open_derived_table(DerivedTable *table, const Store *store, StoreTable which)
 		DerivedIndex *index = &table->indexes[table->nindexes++];
 
 		index->relation = index_open(lfirst_oid(cell), RowExclusiveLock);
-		/* Again: one may have come since, and to build this may be to run what it holds. */
+
+		/*
+		 * Again: one may have come since, and to build this may be to run
+		 * what it holds.
+		 */
 		fault = derived_index_fault(relation, index->relation, which);
 		if (fault != NULL)
 			refuse_broken(store, fault);

@@ -139,8 +139,11 @@ typedef enum QueryMode
 	QUERY_WRITES,
 	/* the same, and sees what others have committed at any isolation level */
 	QUERY_WRITES_LATEST,
-	/* the same, and fails to serialize over a row to be changed that the
-	 * transaction's own snapshot doesn't see */
+
+	/*
+	 * the same, and fails to serialize over a row to be changed that the
+	 * transaction's own snapshot doesn't see
+	 */
 	QUERY_WRITES_CHECKED
 } QueryMode;
 
@@ -209,7 +212,7 @@ typedef enum OwnerWork
 {
 	OWNER_KEEPS,				/* what triggers look up, and fold */
 	OWNER_CASCADES,				/* what referential integrity would do */
-	OWNER_MAINTAINS				/* what somebody with the owner's rights asked for */
+	OWNER_MAINTAINS				/* maintenance that somebody asked for */
 } OwnerWork;
 
 /* Whom to be again when the work with the owner's rights is done. */
@@ -422,10 +425,11 @@ typedef struct RowChanges
 {
 	MemoryContext context;
 	TouchedSet	deleted;		/* sessions */
-	TouchedSet	left;			/* ids of sessions, or activities, that an UPDATE
-								 * takes away */
+	TouchedSet	left;			/* ids of sessions, or activities, that an
+								 * UPDATE takes away */
 	TouchedSet	came;			/* those that it brings */
-	TouchedSet	changed;		/* sessions with another login, or logout or none */
+	TouchedSet	changed;		/* sessions with another login, or logout or
+								 * none */
 	DayCounts	counts;			/* sessions more or fewer */
 } RowChanges;
 
@@ -530,8 +534,9 @@ typedef struct DerivedStatus
 {
 	Verdict		gaps;			/* session_idle and pending, of activity */
 	Verdict		counts;			/* session_count, of session */
-	bool		is_empty;		/* activity; only if it is one piece and all is ok */
-	char		generation[GENERATION_SIZE];	/* of the triggers; may be empty */
+	bool		is_empty;		/* activity; only if it is one piece and all
+								 * is ok */
+	char		generation[GENERATION_SIZE];	/* of the triggers, or "" */
 } DerivedStatus;
 
 /* The rows of a derived table of a session, or those that hold a generation. */
@@ -738,6 +743,7 @@ extern void write_idle(const Fold *fold, int64 session_id,
 					   const Gaps *gaps, const Reach *reach, ItemPointer place,
 					   const Gaps *stored, const Reach *stored_reach);
 extern void set_generations(const Fold *fold, const char *generation);
+
 /* rebuilding.c: making the index anew */
 
 extern int64 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,

@@ -179,7 +179,10 @@ selected_sessions(const Store *store, const Call *call)
 	Trust		trust = trust_for_caller(store, &rule, false);
 	DayCounts	days;
 
-	/* What is planned for an empty store may be kept, and is for one to be filled. */
+	/*
+	 * What is planned for an empty store may be kept, and is for one to be
+	 * filled.
+	 */
 	if (trust.not_by_counts == NULL &&
 		load_day_counts(store, GetActiveSnapshot(), trust.generation,
 						&days).state == DERIVED_OK &&
@@ -288,9 +291,9 @@ ekran_sessions_support(PG_FUNCTION_ARGS)
 		double		sessions = expected_rows(cost->root, cost->node);
 
 		/*
-		 * A descent to where the page begins; then for each session its row, its
-		 * names, and a descent into each derived table, whose pages others of the
-		 * page have read.
+		 * A descent to where the page begins; then for each session its row,
+		 * its names, and a descent into each derived table, whose pages
+		 * others of the page have read.
 		 */
 		cost->startup = 0;
 		cost->per_tuple = 2 * random_page_cost +

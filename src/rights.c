@@ -95,10 +95,10 @@ become_owner(Store *store, OwnerWork work)
 	pin_search_path();
 
 	/*
-	 * Rows are found by keys.  In a small table, the planner might take it for
-	 * quicker to read all: then a serializable transaction would conflict with
-	 * everybody who writes to it, and a plan that is kept would be bad when it has
-	 * grown, as session_idle does while it is written.
+	 * Rows are found by keys.  In a small table, the planner might take it
+	 * for quicker to read all: then a serializable transaction would conflict
+	 * with everybody who writes to it, and a plan that is kept would be bad
+	 * when it has grown, as session_idle does while it is written.
 	 */
 	pin_setting("enable_seqscan", "off");
 	if (work == OWNER_MAINTAINS)

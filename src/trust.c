@@ -72,7 +72,10 @@ why_not_reach(const Store *store)
 {
 	static const StoreTable tables[] = {TABLE_SESSION_IDLE, TABLE_PENDING};
 
-	/* Predicate locks on all that is pending would conflict with every writer. */
+	/*
+	 * Predicate locks on all that is pending would conflict with every
+	 * writer.
+	 */
 	if (IsolationIsSerializable())
 		return "the transaction is serializable";
 	return why_not_whole(store, tables, lengthof(tables));
