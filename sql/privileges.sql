@@ -30,11 +30,23 @@ SELECT s, f.code, f.message FROM unnest(ARRAY[
 	$$SELECT ekran_create_store('mine')$$]) s, LATERAL testing.failure(s) f;
 RESET ROLE;
 GRANT USAGE ON SCHEMA rights TO regress_ekran_nobody, regress_ekran_reader, regress_ekran_agent;
+CREATE SCHEMA hidden;
 SET ROLE regress_ekran_nobody;
 SELECT s, f.code, f.message FROM unnest(ARRAY[
 	'SELECT * FROM ekran_sessions()', 'SELECT ekran_sessions_total_count()',
 	'SELECT * FROM ekran_sessions_after(after_session_id => 1)']) s, LATERAL testing.failure(s) f;
+-- they are told what it takes
+\x on
+SELECT DISTINCT f.code, f.hint FROM unnest(ARRAY[
+	'SELECT * FROM ekran_sessions()', 'SELECT ekran_sessions_total_count()',
+	'SELECT ekran_sessions_json()', 'SELECT * FROM ekran_sessions_after(after_session_id => 1)',
+	'SET ekran_sessions.store = ''hidden''; SELECT * FROM ekran_sessions()', 'SELECT ekran_check()',
+	$$SELECT ekran_create_store('mine')$$, $$SELECT ekran_create_store('hidden')$$,
+	$$SELECT ekran_create_store('rights')$$]) s, LATERAL testing.failure(s) f
+ORDER BY 2;
+\x off
 RESET ROLE;
+DROP SCHEMA hidden;
 
 -- An agent inserts activities with INSERT on activity alone; it reads nothing.
 GRANT INSERT ON rights.activity TO regress_ekran_agent;
@@ -152,11 +164,22 @@ SET ROLE regress_ekran_owner;
 SELECT * FROM testing.seen();
 SET ROLE regress_ekran_reader;
 SELECT * FROM testing.seen();
--- row_security off is an error, never more rows
+-- row_security off is an error, never more rows, and no grant would help
 SET row_security = off;
-SELECT code, message FROM testing.failure('SELECT * FROM ekran_sessions()');
+SELECT code, message, hint FROM testing.failure('SELECT * FROM ekran_sessions()');
 RESET row_security;
+-- a policy's own refusal keeps its own hint
 RESET ROLE;
+CREATE FUNCTION testing.refuse() RETURNS boolean LANGUAGE plpgsql AS
+	$$BEGIN RAISE insufficient_privilege USING MESSAGE = 'not today', HINT = 'Come tomorrow.'; END$$;
+ALTER POLICY only_ada ON rights.session USING (testing.refuse());
+SET ROLE regress_ekran_reader;
+SELECT s, f.code, f.message, f.hint FROM unnest(ARRAY[
+	'SELECT * FROM ekran_sessions()', 'SELECT ekran_sessions_total_count()',
+	'SELECT * FROM ekran_sessions_after(after_session_id => 1)']) s, LATERAL testing.failure(s) f;
+RESET ROLE;
+ALTER POLICY only_ada ON rights.session USING (user_id = 1);
+DROP FUNCTION testing.refuse();
 -- Policies don't keep an agent from a session that it may add to, also where
 -- they are forced upon the owner.
 ALTER TABLE rights.session FORCE ROW LEVEL SECURITY;

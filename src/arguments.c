@@ -54,8 +54,8 @@ get_window_arguments(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("start %s is later than end %s", start, end),
-				 errdetail("The start given is %s, the end given is %s.",
-						   start, end),
+				 errdetail("The start given is %s, the end given is %s; a time that is given without an offset is one in the time zone \"%s\".",
+						   start, end, pg_get_timezone_name(session_timezone)),
 				 errhint("Give a start that is not later than the end, or leave either out.")));
 	}
 	return window;
@@ -148,9 +148,10 @@ get_page_size(FunctionCallInfo fcinfo, const char *name)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be from 0 to %d, not " INT64_FORMAT,
 						name, MAX_PAGE_SIZE, size),
-				 errdetail("The %s given is " INT64_FORMAT ".", name, size),
-				 errhint("Give a %s from 0 to %d, or leave it out for %d.",
-						 name, MAX_PAGE_SIZE, MAX_PAGE_SIZE)));
+				 errdetail("The %s given is " INT64_FORMAT "; it is the number of sessions a page.",
+						   name, size),
+				 errhint("Give 0 to %d, or leave it out for %d, and read page by page what is more.",
+						 MAX_PAGE_SIZE, MAX_PAGE_SIZE)));
 	return size;
 }
 
@@ -176,9 +177,9 @@ get_page_arguments(FunctionCallInfo fcinfo,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be 0 or more, not " INT64_FORMAT,
 						page_name, page.index),
-				 errdetail("The %s given is " INT64_FORMAT ".",
+				 errdetail("The %s given is " INT64_FORMAT "; pages are counted from 0.",
 						   page_name, page.index),
-				 errhint("Pages are counted from 0: give 0 or more, or leave it out for the first page.")));
+				 errhint("Give 0 or more, or leave it out for the first page.")));
 	return page;
 }
 

@@ -210,6 +210,11 @@ static const PartDefinition store_indexes[] = {
 	"(reach IS NOT NULL)"},
 };
 
+/* What who may not make a store is told. */
+#define CREATOR_GRANTS \
+	"To make a store takes a schema of your own, or CREATE on the database. " \
+	"Who has that can give you a schema: CREATE SCHEMA ... AUTHORIZATION."
+
 /* The store in hand; every name is quoted. */
 typedef struct StoreBuild
 {
@@ -1179,40 +1184,13 @@ check_store_name(FunctionCallInfo fcinfo)
 				 errhint("Give the name of an ordinary schema; it is created where it doesn't exist.")));
 }
 
-/*
- * ekran_create_store(schema name) returns void
- *
- * Make a store in a schema, or complete one that lacks something.
- *
- * What is there keeps its data, and what its owner has added.  Errors: 42809
- * for an object in the way with another shape or owner; 42501 for a store of
- * another owner; 22004 and 42939 for a schema that can't be; 25001 for a store that
- * is there, outside of READ COMMITTED; 55P03 where others use a store that this
- * transaction has written to; 40001 where the schema changes meanwhile; the server's
- * own where the caller may not create or
- * alter, or where rows violate a constraint that was missing.  On error nothing
- * changes.
- */
-Datum
-ekran_create_store(PG_FUNCTION_ARGS)
+static void
+create_or_complete(StoreBuild *build, const char *name)
 {
-	int			guc_nest_level;
 	CallerRights caller;
 	Store		store;
-	StoreBuild	new_store = {0};
-	StoreBuild *build = &new_store;
 
-	check_store_name(fcinfo);
-
-	guc_nest_level = NewGUCNestLevel();
-	pin_search_path();
-	pin_quoting();
-	SPI_connect();
-
-	build->extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-	build->extension =
-		quote_identifier(get_namespace_name(build->extension_schema));
-	ensure_schema(build, NameStr(*PG_GETARG_NAME(0)));
+	ensure_schema(build, name);
 	caller = become_store_owner(build, &store);
 
 	/* Two at a time would trip over each other's half of the store. */
@@ -1224,8 +1202,48 @@ ekran_create_store(PG_FUNCTION_ARGS)
 		if (build->is_stale)
 			rebuild_stale_tables(build);
 	}
-
 	become_caller(&store, caller);
+}
+
+/*
+ * ekran_create_store(schema name) returns void
+ *
+ * Make a store in a schema, or complete one that lacks something.
+ *
+ * What is there keeps its data, and what its owner has added.  Errors: 42809
+ * for an object in the way with another shape or owner; 42501 for a store of
+ * another owner; 22004 and 42939 for a schema that can't be; 25001 for a store that
+ * is there, outside of READ COMMITTED; 55P03 where others use a store that this
+ * transaction has written to; 40001 where the schema changes meanwhile; the server's
+ * own where the caller may not create or alter, or where rows violate a constraint that was missing.  On error nothing
+ * changes.
+ */
+Datum
+ekran_create_store(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			guc_nest_level;
+	StoreBuild	build = {0};
+
+	check_store_name(fcinfo);
+
+	guc_nest_level = NewGUCNestLevel();
+	pin_search_path();
+	pin_quoting();
+	SPI_connect();
+
+	build.extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	build.extension =
+		quote_identifier(get_namespace_name(build.extension_schema));
+	PG_TRY();
+	{
+		create_or_complete(&build, NameStr(*PG_GETARG_NAME(0)));
+	}
+	PG_CATCH();
+	{
+		rethrow_with_grants(context, CREATOR_GRANTS);
+	}
+	PG_END_TRY();
 	SPI_finish();
 	AtEOXact_GUC(false, guc_nest_level);
 	PG_RETURN_VOID();

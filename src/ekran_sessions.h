@@ -223,8 +223,14 @@ typedef struct CallerRights
 	int			guc_nest_level;
 } CallerRights;
 
+/* What who may not read a store is told. */
+#define READER_GRANTS \
+	"To read a store takes USAGE on its schema, SELECT on its tables session, client and app_user, " \
+	"SELECT on the columns session_id and activity_date of activity, and what its policies read."
+
 extern void pin_search_path(void);
 extern void pin_quoting(void);
+pg_noreturn extern void rethrow_with_grants(MemoryContext context, const char *grants);
 extern void require_owner_rights(const Store *store);
 extern CallerRights become_owner(Store *store, OwnerWork work);
 extern void become_caller(Store *store, CallerRights caller);

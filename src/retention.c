@@ -93,12 +93,12 @@ static const StoreQuery close_sessions = {
 };
 
 pg_noreturn static void
-refuse_null(const char *argument, const char *hint)
+refuse_null(const char *argument, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%s must not be null", argument),
-			 errdetail("The %s given is null.", argument),
+			 errdetail("%s", detail),
 			 errhint("%s", hint)));
 }
 
@@ -137,7 +137,8 @@ ekran_purge(PG_FUNCTION_ARGS)
 	int64		purged = 0;
 
 	if (PG_ARGISNULL(0))
-		refuse_null("before", "Give the moment before which sessions that finished are deleted.");
+		refuse_null("before", "The before given is null, and what it would delete is not left to a default.",
+					"Give the moment before which sessions that finished are deleted.");
 
 	parameters[1] = TimestampTzGetDatum(PG_GETARG_TIMESTAMPTZ(0));
 
@@ -203,9 +204,11 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 	Datum		parameters[3];
 
 	if (PG_ARGISNULL(0))
-		refuse_null("silent_for", "Give the time without activity after which a running session is taken for crashed.");
+		refuse_null("silent_for", "The silent_for given is null, and what it would close is not left to a default.",
+					"Give the time without activity after which a running session is taken for crashed.");
 	if (PG_ARGISNULL(1))
-		refuse_null("as_of", "Give the moment up to which activities have arrived, such as now().");
+		refuse_null("as_of", "The as_of given is null, and nothing goes by the server's clock unasked.",
+					"Give the moment up to which activities have arrived, such as now().");
 
 	silent_for = PG_GETARG_INTERVAL_P(0);
 	as_of = PG_GETARG_TIMESTAMPTZ(1);
@@ -213,7 +216,8 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("as_of must be finite, not %s", timestamptz_to_str(as_of)),
-				 errdetail("The as_of given is %s.", timestamptz_to_str(as_of)),
+				 errdetail("The as_of given is %s, before or after everything: sessions would be silent all alike.",
+						   timestamptz_to_str(as_of)),
 				 errhint("Give the moment up to which activities have arrived, such as now().")));
 	latest = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
 													 TimestampTzGetDatum(as_of),
@@ -226,8 +230,9 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("silent_for must be 0 or more, not %s", given),
-				 errdetail("The silent_for given is %s.", given),
-				 errhint("Give an interval of 0 or more.")));
+				 errdetail("The silent_for given is %s, as seen from as_of: it would begin after as_of.",
+						   given),
+				 errhint("Give an interval such as '8 hours'.")));
 	}
 
 	parameters[1] = TimestampTzGetDatum(latest);

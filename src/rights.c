@@ -17,6 +17,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/rls.h"
 
 static void
 pin_setting(const char *name, const char *value)
@@ -43,6 +44,32 @@ void
 pin_quoting(void)
 {
 	pin_setting("quote_all_identifiers", "off");
+}
+
+/*
+ * Throw on what has been caught, in a context for it to be copied to.  Where the
+ * server has refused something for want of a grant, it gives no hint: say which
+ * grants are needed.
+ */
+void
+rethrow_with_grants(MemoryContext context, const char *grants)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+
+	/*
+	 * With row_security off, a policy is in the way, and no grant may be
+	 * missing.
+	 */
+	if (error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE ||
+		error->hint != NULL || !row_security)
+		PG_RE_THROW();
+
+	FlushErrorState();
+	error->hint = pstrdup(grants);
+	ReThrowError(error);
 }
 
 /*

@@ -369,9 +369,9 @@ keyset_position(const Store *store, int64 session_id)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
 						session_id, NameStr(store->name)),
-				 errdetail("The after_session_id given is " INT64_FORMAT ".",
+				 errdetail("The after_session_id given, " INT64_FORMAT ", has no place in the order: that session has been deleted, never was, or is none that you may see.",
 						   session_id),
-				 errhint("Give the session_id of the last row of the page before, or null for the first page.")));
+				 errhint("Go on from an earlier row's session_id, or from null for the first page. In one REPEATABLE READ transaction, all pages show the same sessions.")));
 
 	position.login = DatumGetTimestampTz(login);
 	position.session_id = session_id;

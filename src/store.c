@@ -207,13 +207,24 @@ watch_catalog(void)
 void
 find_store(Store *store)
 {
+	MemoryContext context = CurrentMemoryContext;
 	char	   *setting = pstrdup(store_setting());
+	Oid			schema;
 
-	if (!load_store(store, LookupExplicitNamespace(setting, true)))
+	PG_TRY();
+	{
+		schema = LookupExplicitNamespace(setting, true);
+	}
+	PG_CATCH();
+	{
+		rethrow_with_grants(context, READER_GRANTS);
+	}
+	PG_END_TRY();
+	if (!load_store(store, schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("store \"%s\" does not exist", setting),
-				 errdetail("The setting ekran_sessions.store is \"%s\", a schema without a table \"session\".",
+				 errdetail("The setting ekran_sessions.store is \"%s\", a schema that is not there or has no table \"session\".",
 						   setting),
 				 errhint("Create a store with ekran_create_store(), or set ekran_sessions.store to the schema of an existing one.")));
 	pfree(setting);
@@ -456,6 +467,7 @@ static void
 run_plan(SavedPlan *saved, const Store *store, Datum *parameters,
 		 Portal *portal)
 {
+	MemoryContext caller_context = CurrentMemoryContext;
 	SavedPlan  *outer_plan = running_plan;
 
 	running_plan = saved;
@@ -469,12 +481,17 @@ run_plan(SavedPlan *saved, const Store *store, Datum *parameters,
 		else
 			execute(saved->plan, saved->key.query, parameters);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		running_plan = outer_plan;
 		saved->users--;
+		if (store->rights == RIGHTS_OF_CALLER)
+			rethrow_with_grants(caller_context, READER_GRANTS);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	running_plan = outer_plan;
+	saved->users--;
 }
 
 /*
@@ -570,7 +587,8 @@ fetch_batch(Rows *rows)
 				(errcode(ERRCODE_INVALID_CURSOR_STATE),
 				 errmsg("cursor \"%s\" over store \"%s\" has been moved by somebody else",
 						rows->portal->name, NameStr(rows->store->name)),
-				 errdetail("A function, policy or trigger that runs inside the query has fetched from it.")));
+				 errdetail("A function, policy or trigger that runs inside the query has fetched from it."),
+				 errhint("Let functions leave cursors alone that they have not opened.")));
 	if (rows->tuples != NULL)
 		SPI_freetuptable(rows->tuples);
 	rows->tuples = NULL;
