@@ -53,3 +53,24 @@ EXECUTE idle;
 DEALLOCATE idle;
 DROP FUNCTION testing.hour;
 DROP SCHEMA settings CASCADE;
+
+-- Who is no superuser can store them for a role or a function once the library is
+-- loaded, which any call does, be it refused.
+CREATE ROLE regress_ekran_setter;
+GRANT USAGE, CREATE ON SCHEMA testing TO regress_ekran_setter;
+\c -
+SET SESSION AUTHORIZATION regress_ekran_setter;
+SELECT code, message FROM testing.failure($$ALTER ROLE regress_ekran_setter SET ekran_sessions.idle_threshold = '10min'$$);
+SELECT code FROM testing.failure('SELECT ekran_sessions_total_count()');
+ALTER ROLE regress_ekran_setter SET ekran_sessions.idle_threshold = '10min';
+SELECT code, message FROM testing.failure($$ALTER ROLE regress_ekran_setter SET ekran_sessions.idle_policy = 'part'$$);
+CREATE FUNCTION testing.hour() RETURNS text LANGUAGE sql
+SET ekran_sessions.idle_threshold = '1h'
+AS $$ SELECT current_setting('ekran_sessions.idle_threshold') $$;
+\c -
+SET SESSION AUTHORIZATION regress_ekran_setter;
+SELECT testing.hour();
+SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'regress_ekran_setter'::regrole;
+RESET SESSION AUTHORIZATION;
+DROP OWNED BY regress_ekran_setter;
+DROP ROLE regress_ekran_setter;
