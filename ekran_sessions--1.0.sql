@@ -98,7 +98,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT ekran_sessions_support;
 
 COMMENT ON FUNCTION ekran_sessions(timestamp with time zone, timestamp with time zone, bigint, bigint, integer[], uuid[]) IS
-'Returns a page of count rows (1000 at most) of the sessions started or finished after start and before end, clipped to the activity inside, by login_date as stored, then session_id; of the users and clients given, where a null among them stands for sessions without one; null means the default. Errors: 22023 for a start later than the end, a count below 0 or above 1000, a page below 0; 22008 for a duration that no interval holds.';
+'Returns a page of count rows (1000 at most) of the sessions started or finished after start and before end, clipped to the activity inside, by login_date as stored, then session_id; of the users and clients given, where a null among them stands for sessions without one; null means the default. Says nothing of what lies beyond the page: ask for ekran_sessions_total_count() and all pages before you add up. Errors: 22023 for a start later than the end, a count below 0 or above 1000, a page below 0; 22008 for a duration that no interval holds.';
 
 CREATE FUNCTION ekran_sessions_after(
 	start timestamp with time zone DEFAULT NULL,
@@ -113,7 +113,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT ekran_sessions_support;
 
 COMMENT ON FUNCTION ekran_sessions_after(timestamp with time zone, timestamp with time zone, bigint, bigint, integer[], uuid[]) IS
-'Returns the count rows of ekran_sessions that follow the session after_session_id, of whatever user and client, in the same order; null: the first ones. Errors: as ekran_sessions, and 22023 for a session that is not in the store or not visible to the caller.';
+'Returns the count rows of ekran_sessions that follow the session after_session_id, of whatever user and client, in the same order; null: the first ones. Errors: as ekran_sessions, and 22023 for a session that is not in the store, any longer or at all, or not visible to the caller: go on from an earlier row.';
 
 CREATE FUNCTION ekran_sessions_total_count(
 	start timestamp with time zone DEFAULT NULL,
