@@ -28,3 +28,17 @@ server_version() {
 		fi
 	done | sort -n | tail -n 1
 }
+
+# Has what follows build for, and run the programs of, server_version's server.
+choose_server() {
+	local bin
+	bin=/usr/lib/postgresql/$(server_version)/bin
+	export PG_CONFIG="$bin/pg_config"
+	PATH="$bin:$PATH"
+}
+
+# Builds the extension and installs it for the server chosen.
+install_extension() {
+	make --silent -C "$root" PG_CONFIG="$PG_CONFIG" &&
+		as_root make --silent -C "$root" PG_CONFIG="$PG_CONFIG" install >/dev/null
+}
