@@ -49,6 +49,11 @@ REGRESS_OPTS = --load-extension=ekran_sessions
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test
 
+# What takes a server of its own: PostgreSQL::Test::Cluster starts them, and won't
+# as root.
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
 # -isystem, so that -Wextra judges our code and not the server's headers.
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CFLAGS = -Wall -Wextra
@@ -59,6 +64,12 @@ ifeq ($(PGXS),)
 $(error $(PG_CONFIG) does not run or has no PGXS: install the server's headers (postgresql-server-dev-NN), or give PG_CONFIG)
 endif
 include $(PGXS)
+
+# installcheck runs all three; this one needs no running server. PGXS has the
+# commands, but no target.
+.PHONY: prove_installcheck
+prove_installcheck:
+	$(prove_installcheck)
 
 # Every object sees the shared headers, and PGXS tracks none by default. The
 # server's just-in-time compiler gets its own form of them, the bitcode.

@@ -4,16 +4,16 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
-use Database;
-use IPC::Run qw(run start);
+use lib "$FindBin::RealBin/../perl";
+use IPC::Run qw(start);
+use StoreCluster;
 use Test::More;
 
 # More activities than two transactions take.
 my $SESSIONS = 80_000;
 
-my $db = Database->new('maintain');
-$db->query(<<"SQL");
+my $node = start_cluster('main');
+$node->safe_psql('postgres', <<"SQL");
 CREATE ROLE regress_ekran_raw;
 GRANT USAGE ON SCHEMA ekran TO regress_ekran_raw;
 GRANT SELECT ON ekran.client, ekran.app_user, ekran.session, ekran.activity TO regress_ekran_raw;
@@ -29,21 +29,21 @@ SQL
 # Pages here and there, of which by the index and by the activities differ.
 sub differences
 {
-	return $db->query(<<"SQL");
+	return $node->safe_psql('postgres', <<"SQL");
 SELECT count(*) FROM generate_series(0, $SESSIONS - 1000, $SESSIONS / 10) i
 WHERE (SELECT string_agg(s::text, ';') FROM ekran_sessions_after(after_session_id => i) s)
 	IS DISTINCT FROM (SELECT string_agg(a::text, ';') FROM by_activity(i) a);
 SQL
 }
 
-sub state { return $db->query('SELECT state FROM ekran_status()'); }
+sub state { return $node->safe_psql('postgres', 'SELECT state FROM ekran_status()'); }
 
 # Begins to run SQL; what it says is in $out and $err of the handle returned.
 sub begin
 {
 	my ($sql) = @_;
 	my $handle = { sql => $sql, out => '', err => '' };
-	$handle->{run} = start([ $db->file_command ], '<', \$handle->{sql}, '>', \$handle->{out}, '2>', \$handle->{err});
+	$handle->{run} = start(psql_command($node), '<', \$handle->{sql}, '>', \$handle->{out}, '2>', \$handle->{err});
 	return $handle;
 }
 
@@ -55,27 +55,27 @@ sub finish
 }
 
 is(differences(), 0, 'exact with all pending');
-$db->query('SET client_min_messages = warning; CALL ekran_maintain()');
-is($db->query('SELECT indexed_sessions, pending_rows FROM ekran_status()'), "$SESSIONS|0", 'all folded');
+$node->safe_psql('postgres', 'SET client_min_messages = warning; CALL ekran_maintain()');
+is($node->safe_psql('postgres', 'SELECT indexed_sessions, pending_rows FROM ekran_status()'), "$SESSIONS|0", 'all folded');
 is(differences(), 0, 'exact with all folded');
 
 # Made anew, and cancelled as soon as it has committed something.
-$db->query('TRUNCATE ekran.session_idle');
+$node->safe_psql('postgres', 'TRUNCATE ekran.session_idle');
 is(state(), 'raw', 'emptied');
 my $call = begin("SELECT 'pid ' || pg_backend_pid();\nCALL ekran_maintain();\n");
 my $waited = 0;
-until ($db->query('SELECT count(*) FROM ekran.session_idle WHERE session_id IS NOT NULL') > 0 || $waited++ > 2000)
+until ($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.session_idle WHERE session_id IS NOT NULL') > 0 || $waited++ > 2000)
 {
 	$call->{run}->pump_nb;
 	select(undef, undef, undef, 0.005);
 }
-$db->query("SELECT pg_cancel_backend($1)") if $call->{out} =~ /pid (\d+)/;
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($1)") if $call->{out} =~ /pid (\d+)/;
 like(finish($call), qr/canceling statement due to user request/, 'cancelled half way');
-my $done = $db->query('SELECT count(session_id) FROM ekran.session_idle');
+my $done = $node->safe_psql('postgres', 'SELECT count(session_id) FROM ekran.session_idle');
 cmp_ok($done, '>', 0, "of $SESSIONS sessions, $done stay made");
 cmp_ok($done, '<', $SESSIONS, 'and not all');
 is(state(), 'raw', 'which nobody trusts');
-is($db->query("SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_class'::regclass"), 0,
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_class'::regclass"), 0,
 	'no lock stays');
 is(differences(), 0, 'exact half way');
 
@@ -84,17 +84,17 @@ my ($calls, $milliseconds) = (0, 100);
 while (state() eq 'raw' && $calls++ < 60)
 {
 	finish(begin("SET statement_timeout = '${milliseconds}ms';\nCALL ekran_maintain();\n"));
-	my $now = $db->query('SELECT count(session_id) FROM ekran.session_idle');
+	my $now = $node->safe_psql('postgres', 'SELECT count(session_id) FROM ekran.session_idle');
 	$milliseconds += 50 if $now == $done;
 	cmp_ok($now, '>=', $done, "call $calls, ended after $milliseconds ms or less, leaves $now");
 	$done = $now;
 }
 is(state(), 'ok', "made anew in $calls calls");
 is(differences(), 0, 'exact');
-is($db->query('SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
+is($node->safe_psql('postgres', 'SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
 
 # Called beside another one, and those who write.
-$db->query('TRUNCATE ekran.session_idle');
+$node->safe_psql('postgres', 'TRUNCATE ekran.session_idle');
 my $writer = begin(join '', map {
 		my $id = 1 + ($_ * 7919) % $SESSIONS;
 		"INSERT INTO ekran.activity (session_id, activity_date) VALUES ($id, '2024-01-01 12:00+00');\n"
@@ -104,7 +104,7 @@ my $folder = begin("BEGIN;\nSELECT 'has folded ' || ekran_refresh();\n");
 $folder->{run}->pump until $folder->{out} =~ /has folded/;
 $call = begin("CALL ekran_maintain();\n");
 $waited = 0;
-until ($db->query("SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND NOT granted") > 0 || $waited++ > 2000)
+until ($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND NOT granted") > 0 || $waited++ > 2000)
 {
 	$call->{run}->pump_nb;
 	select(undef, undef, undef, 0.005);
@@ -119,25 +119,23 @@ like(finish($call), qr/making the idle-gap index of store "ekran" anew/, 'and th
 finish($writer);
 is(state(), 'ok', 'made anew');
 is(differences(), 0, 'exact');
-is($db->query('SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
+is($node->safe_psql('postgres', 'SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
 
 # Truncated while it is made anew: it begins again.
-$db->query('TRUNCATE ekran.session_idle');
+$node->safe_psql('postgres', 'TRUNCATE ekran.session_idle');
 $call = begin("CALL ekran_maintain();\n");
 $waited = 0;
-until ($db->query('SELECT count(*) FROM ekran.session_idle WHERE session_id IS NOT NULL') > 0 || $waited++ > 2000)
+until ($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.session_idle WHERE session_id IS NOT NULL') > 0 || $waited++ > 2000)
 {
 	$call->{run}->pump_nb;
 	select(undef, undef, undef, 0.002);
 }
-$db->query('TRUNCATE ekran.activity');
-$db->query("INSERT INTO ekran.activity (session_id, activity_date) VALUES (8000, '2024-01-01 13:00+00')");
+$node->safe_psql('postgres', 'TRUNCATE ekran.activity');
+$node->safe_psql('postgres', "INSERT INTO ekran.activity (session_id, activity_date) VALUES (8000, '2024-01-01 13:00+00')");
 like(finish($call), qr/has been changed meanwhile|making the idle-gap index/, 'truncated meanwhile');
-$db->query('SET client_min_messages = warning; CALL ekran_maintain()');
+$node->safe_psql('postgres', 'SET client_min_messages = warning; CALL ekran_maintain()');
 is(state(), 'ok', 'made anew all the same');
-is($db->query('SELECT indexed_sessions FROM ekran_status()'), 1, 'of what there is');
+is($node->safe_psql('postgres', 'SELECT indexed_sessions FROM ekran_status()'), 1, 'of what there is');
 is(differences(), 0, 'exact');
 
-$db->query('DROP OWNED BY regress_ekran_raw; DROP ROLE regress_ekran_raw');
-$db->in('postgres', 'DROP DATABASE maintain');
 done_testing();

@@ -4,15 +4,18 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
-use Database;
+use lib "$FindBin::RealBin/../perl";
 use IPC::Run qw(start);
+use StoreCluster;
 use Test::More;
 
 my $ACTIVITIES = 5_000_000;
 
-my $db = Database->new('memory');
-$db->query(<<"SQL");
+plan skip_all => 'only Linux tells what memory is a process\'s own'
+  unless private_memory($$);
+
+my $node = start_cluster('main');
+$node->safe_psql('postgres', <<"SQL");
 SET max_parallel_maintenance_workers = 0;
 INSERT INTO ekran.session (session_id, login_date, logout_date)
 VALUES (1, '2024-01-01 00:00+00', '2024-06-30 00:00+00'),
@@ -29,7 +32,7 @@ sub peak_of
 {
 	my ($call, $settings) = (@_, '');
 	my ($in, $out, $err) = ('', '', '');
-	my $session = start([ $db->file_command ], '<', \$in, '>', \$out, '2>', \$err);
+	my $session = start(psql_command($node), '<', \$in, '>', \$out, '2>', \$err);
 	my $peak = 0;
 
 	# The just-in-time compiler takes some megabytes of its own when it is loaded.
@@ -93,7 +96,7 @@ cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
 sub fill_store
 {
 	my ($store, $sessions) = @_;
-	$db->query(<<"SQL");
+	$node->safe_psql('postgres', <<"SQL");
 SELECT ekran_create_store('$store');
 INSERT INTO $store.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2024-01-02 00:00+00' FROM generate_series(1, $sessions) i;
 INSERT INTO $store.activity (session_id, activity_date)
@@ -106,7 +109,7 @@ SQL
 sub fill_with_gaps
 {
 	my ($store, $sessions, $gaps) = @_;
-	$db->query(<<"SQL");
+	$node->safe_psql('postgres', <<"SQL");
 SELECT ekran_create_store('$store');
 INSERT INTO $store.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2025-01-01 00:00+00' FROM generate_series(1, $sessions) i;
 INSERT INTO $store.session_idle
@@ -148,17 +151,17 @@ fill_store('thousands', 2000);
 fill_store('tens_of_thousands', 20_000);
 my @stores = ('thousands', 'tens_of_thousands');
 # what the insert trigger has folded by chance is pending again
-$db->query("INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+$node->safe_psql('postgres', "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
 is_flat('ekran_refresh()', 'ekran_refresh()', @stores, 2000, 20_000);
 is_flat('ekran_rebuild()', 'ekran_rebuild()', @stores, 2000, 20_000);
-$db->query("INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+$node->safe_psql('postgres', "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
 is_flat('ekran_maintain() of what is pending', 'CALL ekran_maintain()', @stores, 2000, 20_000);
-$db->query("TRUNCATE $_.session_idle") for @stores;
+$node->safe_psql('postgres', "TRUNCATE $_.session_idle") for @stores;
 is_flat('ekran_maintain() of a raw store', 'CALL ekran_maintain()', @stores, 2000, 20_000);
 is_flat('ekran_check()', '(SELECT count(*) FROM ekran_check())', @stores, 0, 0);
-$db->query("INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+$node->safe_psql('postgres', "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
 is_flat('ekran_check() of what is pending', '(SELECT count(*) FROM ekran_check())', @stores, 0, 0);
-$db->query("UPDATE $_.session SET logout_date = NULL") for @stores;
+$node->safe_psql('postgres', "UPDATE $_.session SET logout_date = NULL") for @stores;
 is_flat('ekran_close_sessions()', "(SELECT count(*) FROM ekran_close_sessions('0', '2026-01-01'))", @stores, 2000, 20_000);
 is_flat('ekran_purge()', "ekran_purge('2026-01-01')", @stores, 2000, 20_000);
 
@@ -186,7 +189,7 @@ is_flat('a page of sessions with 5 000 gaps each',
 	'hundred', 'thousand', 2000, 20_000);
 
 # The same where much is pending, which is mended range by range.
-$db->query(<<'SQL');
+$node->safe_psql('postgres', <<'SQL');
 SELECT ekran_create_store('mended');
 INSERT INTO mended.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2025-01-01 00:00+00' FROM generate_series(1, 100) i;
 INSERT INTO mended.activity (session_id, activity_date)
@@ -201,5 +204,4 @@ SQL
 is($result, '878400:00:00', 'a page of sessions with 5 000 gaps each and 40 ranges pending');
 cmp_ok($growth, '<', 30 * 1024, "in less than 30 MB: $growth kB");
 
-$db->in('postgres', 'DROP DATABASE memory');
 done_testing();

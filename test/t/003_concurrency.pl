@@ -4,24 +4,24 @@
 
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use FindBin;
-use lib $FindBin::Bin;
-use Database;
-use IPC::Run qw(run start);
+use lib "$FindBin::RealBin/../perl";
+use IPC::Run qw(start);
+use PostgreSQL::Test::Utils;
+use StoreCluster;
 use Test::More;
 
 my $CLIENTS = 16;
 my $SECONDS = 20;
 my $SESSIONS_A_CLIENT = 20;
 
-my $db = Database->new('concurrency');
-my $directory = tempdir(CLEANUP => 1);
+my $node = start_cluster('main');
+my $directory = PostgreSQL::Test::Utils::tempdir;
 
 # Each client changes sessions of its own only, so that no transaction has a
 # reason to fail but one that derived data would give it. All add activities to
 # the sessions that are everybody's.
-$db->query(<<"SQL");
+$node->safe_psql('postgres', <<"SQL");
 INSERT INTO ekran.session (session_id, login_date)
 SELECT 1000 * c + s, '2024-01-01'::timestamptz + s * interval '10 minutes'
 FROM generate_series(0, $CLIENTS - 1) c, generate_series(1, $SESSIONS_A_CLIENT) s;
@@ -39,9 +39,7 @@ my @scripts;
 sub script
 {
 	my ($name, $weight, $content) = @_;
-	open(my $file, '>', "$directory/$name") or die $!;
-	print $file $content;
-	close $file;
+	append_to_file("$directory/$name", $content);
 	push @scripts, '--file', "$directory/$name\@$weight";
 }
 
@@ -91,14 +89,14 @@ my ($out, $err) = ('', '');
 my $pgbench = start([
 		'pgbench', '--no-vacuum', '--client', $CLIENTS, '--jobs', 2,
 		'--time', $SECONDS, '--max-tries', 1, '--failures-detailed',
-		@scripts, 'concurrency' ], '<', \undef, '>', \$out, '2>', \$err);
+		@scripts, $node->connstr('postgres') ], '<', \undef, '>', \$out, '2>', \$err);
 
 my $checks = 0;
 my $differences = '';
 for (1 .. 4)
 {
 	select(undef, undef, undef, $SECONDS / 5);
-	$differences .= $db->query('SELECT * FROM ekran_check()');
+	$differences .= $node->safe_psql('postgres', 'SELECT * FROM ekran_check()');
 	$checks++;
 }
 is($differences, '', "ekran_check() finds nothing, $checks times in the middle");
@@ -108,15 +106,14 @@ is($err =~ s/^(?:pgbench \(|starting|progress|.*setting --).*\n//mgr, '', 'no er
 like($out, qr/number of failed transactions: 0 /, 'no transaction fails');
 my ($transactions) = $out =~ /number of transactions actually processed: (\d+)/;
 cmp_ok($transactions, '>', 1000, "$transactions transactions");
-is($db->query(q{SELECT deadlocks FROM pg_stat_database WHERE datname = 'concurrency'}), 0,
+is($node->safe_psql('postgres', q{SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'}), 0,
 	'no deadlock');
 
-is($db->query('SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing at the end');
-open(my $reading, '<', "$FindBin::Bin/../independent_reading.sql") or die $!;
-$db->query(join '', <$reading>);
+is($node->safe_psql('postgres', 'SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing at the end');
+$node->safe_psql('postgres', slurp_file("$FindBin::RealBin/../independent_reading.sql"));
 sub differences
 {
-	return $db->query(<<'SQL');
+	return $node->safe_psql('postgres', <<'SQL');
 LOAD 'ekran_sessions';
 SET search_path = ekran, public;
 SELECT * FROM independent.differences(NULL, NULL, 200)
@@ -124,12 +121,11 @@ UNION ALL SELECT * FROM independent.differences('2024-01-01 12:00', '2024-01-02 
 SQL
 }
 like(differences(), qr/^\d+\|0\|0\|0\|0\n\d+\|0\|0\|0\|0$/, 'rows equal the independent reading');
-$db->query('SELECT ekran_refresh()');
-is($db->query('SELECT count(session_id) FROM ekran.pending'), 0, 'a refresh leaves nothing pending');
+$node->safe_psql('postgres', 'SELECT ekran_refresh()');
+is($node->safe_psql('postgres', 'SELECT count(session_id) FROM ekran.pending'), 0, 'a refresh leaves nothing pending');
 like(differences(), qr/^\d+\|0\|0\|0\|0\n\d+\|0\|0\|0\|0$/, 'nor changes a row');
-is($db->query('SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
-is($db->query('SELECT count(session_id) FROM ekran.session_idle'), $db->query('SELECT count(DISTINCT session_id) FROM ekran.activity'),
+is($node->safe_psql('postgres', 'SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
+is($node->safe_psql('postgres', 'SELECT count(session_id) FROM ekran.session_idle'), $node->safe_psql('postgres', 'SELECT count(DISTINCT session_id) FROM ekran.activity'),
 	'a row of the index for each session with activity');
 
-$db->in('postgres', 'DROP DATABASE concurrency');
 done_testing();

@@ -4,18 +4,16 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
-use Database;
-use IPC::Run qw(run);
+use lib "$FindBin::RealBin/../perl";
+use StoreCluster;
 use Test::More;
 
-my $db = Database->new('statements');
-if ($db->query("SELECT count(*) FROM pg_available_extensions WHERE name = 'plperl'") == 0)
+my $node = start_cluster('main');
+if ($node->safe_psql('postgres', "SELECT count(*) FROM pg_available_extensions WHERE name = 'plperl'") == 0)
 {
-	$db->in('postgres', 'DROP DATABASE statements');
 	plan skip_all => 'plperl is not installed';
 }
-$db->query(<<'SQL');
+$node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION plperl;
 INSERT INTO ekran.session (session_id, login_date, logout_date) VALUES (1, '2024-01-01 08:00+00', '2024-01-01 18:00+00');
 INSERT INTO ekran.activity (session_id, activity_date) VALUES (1, '2024-01-01 09:00+00');
@@ -31,8 +29,7 @@ SQL
 sub failure
 {
 	my ($sql) = @_;
-	my ($out, $err) = ('', '');
-	run([ $db->file_command('-v', 'VERBOSITY=verbose') ], '<', \$sql, '>', \$out, '2>', \$err);
+	my (undef, undef, $err) = $node->psql('postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	return $err;
 }
 
@@ -41,13 +38,12 @@ like(failure('SELECT stop_after_one(1)'), qr/55000: a statement on sessions or a
 like(failure('BEGIN; SELECT stop_after_one(999999); COMMIT'), qr/55000: a statement on sessions or activities was stopped/,
 	'nor is it in a block');
 like(failure("BEGIN; SELECT stop_after_one(1); PREPARE TRANSACTION 'x'"), qr/ERROR/, 'nor prepared');
-is($db->query('SELECT count(*) FROM ekran.activity'), 1, 'nothing has been written');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.activity'), 1, 'nothing has been written');
 is(failure('BEGIN; SAVEPOINT s; SELECT stop_after_one(1); ROLLBACK TO s; SELECT all_rows(1); COMMIT'), '',
 	'undone, it is forgotten');
-is($db->query('SELECT count(*) FROM ekran.activity'), 2, 'and others go on');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.activity'), 2, 'and others go on');
 like(failure('SELECT all_rows(999999)'), qr/activity refers to session 999999/, 'which are checked as ever');
-is($db->query('SELECT answered_by FROM ekran_status()'), 'index', 'answered by the index');
-is($db->query('SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
+is($node->safe_psql('postgres', 'SELECT answered_by FROM ekran_status()'), 'index', 'answered by the index');
+is($node->safe_psql('postgres', 'SELECT * FROM ekran_check()'), '', 'ekran_check() finds nothing');
 
-$db->in('postgres', 'DROP DATABASE statements');
 done_testing();

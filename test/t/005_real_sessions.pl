@@ -4,33 +4,33 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
-use Database;
-use IPC::Run qw(run);
+use lib "$FindBin::RealBin/../perl";
+use PostgreSQL::Test::Utils;
+use StoreCluster;
 use Test::More;
 
 my $directory = $ENV{EKRAN_SESSIONS_DATA}
-  // "$FindBin::Bin/../../../shared/data/balabit";
+  // "$FindBin::RealBin/../../../shared/data/balabit";
 plan skip_all => "no real sessions in $directory (EKRAN_SESSIONS_DATA names another folder)"
   unless -r "$directory/session.csv" && -r "$directory/activity.csv.gz";
 
-my $db = Database->new('real_sessions');
-my $err;
-ok( run([
-		$db->file_command('-v', 'store=ekran',
-			'-v', "session_csv=$directory/session.csv",
-			'-v', "activity_csv=$directory/activity.csv.gz",
-			'-f', "$FindBin::Bin/../../script/load.sql") ],
-		'<', \undef, '2>', \$err),
-	'the files load') or diag $err;
-is($db->query('SELECT count(*) FROM ekran.session'), 1096, 'all sessions');
-is($db->query('SELECT count(*) FROM ekran.activity'), 348744, 'all activities');
-$db->query('ANALYZE');
-$db->query(slurp("$FindBin::Bin/../independent_reading.sql"));
+my $node = start_cluster('main');
+my ($status, undef, $err) = $node->psql(
+	'postgres', '',
+	extra_params => [
+		'-v', 'store=ekran',
+		'-v', "session_csv=$directory/session.csv",
+		'-v', "activity_csv=$directory/activity.csv.gz",
+		'-f', "$FindBin::RealBin/../../script/load.sql" ]);
+is($status, 0, 'the files load') or diag $err;
+is($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.session'), 1096, 'all sessions');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.activity'), 348744, 'all activities');
+$node->safe_psql('postgres', 'ANALYZE');
+$node->safe_psql('postgres', slurp_file("$FindBin::RealBin/../independent_reading.sql"));
 
 # Whole, days and weeks, cuts of an hour, bounds on a login, a logout and an
 # activity, and a window in the middle of a long session.
-my @windows = split /\n/, $db->query(<<'SQL');
+my @windows = split /\n/, $node->safe_psql('postgres', <<'SQL');
 SET TimeZone = 'UTC';
 WITH bounds AS (
 	SELECT NULL::timestamptz AS a, NULL::timestamptz AS b
@@ -63,7 +63,7 @@ for my $settings ([ '15min', 'whole' ], [ '59s', 'whole' ], [ '1min', 'excess' ]
 
 	for my $window (@windows)
 	{
-		my ($selected, @different) = split /\|/, $db->query(<<"SQL");
+		my ($selected, @different) = split /\|/, $node->safe_psql('postgres', <<"SQL");
 SET TimeZone = 'UTC';
 SET search_path = ekran, public;
 SET ekran_sessions.idle_threshold = '$threshold';
@@ -78,13 +78,4 @@ SQL
 }
 cmp_ok($rows, '>', 3000, "$rows rows compared in all");
 
-$db->in('postgres', 'DROP DATABASE real_sessions');
 done_testing();
-
-sub slurp
-{
-	my ($file) = @_;
-	local $/;
-	open(my $handle, '<', $file) or die "$file: $!";
-	return scalar <$handle>;
-}
