@@ -8,34 +8,6 @@ SET jit = off;
 \set day '''2024-01-01 00:06'', ''2024-01-02'''
 \set cut '''2024-01-01 02:00'', ''2024-01-01 07:00'''
 
--- The best SQL by hand over raw activity: LATERAL with a window function, over
--- what bounds ('start,end') leave of the sessions.
-CREATE FUNCTION bench.by_hand(store text, bounds text) RETURNS text LANGUAGE sql AS $$
-	SELECT format($q$
-		SELECT s.session_id, s.client_guid, c.client_name, s.user_id, u.user_name,
-			m.first, m.last, m.last - m.first AS duration,
-			m.last - m.first - m.idle AS productive, m.idle
-		FROM (SELECT * FROM %1$s.session
-			WHERE logout_date > %2$s AND login_date < %3$s
-			ORDER BY login_date, session_id LIMIT 1000) s
-		LEFT JOIN %1$s.client c USING (client_guid)
-		LEFT JOIN %1$s.app_user u USING (user_id)
-		CROSS JOIN LATERAL (
-			SELECT min(t) AS first, max(t) AS last,
-				coalesce(sum(gap) FILTER (WHERE gap > interval '15 min'), '0') AS idle
-			FROM (SELECT t, t - lag(t) OVER (ORDER BY t) AS gap
-				FROM (SELECT s.login_date AS t WHERE s.login_date >= %2$s
-					UNION ALL
-					SELECT activity_date FROM %1$s.activity a
-					WHERE a.session_id = s.session_id
-					AND activity_date > greatest(s.login_date, %2$s)
-					AND activity_date < least(s.logout_date, %3$s)
-					UNION ALL
-					SELECT s.logout_date WHERE s.logout_date <= %3$s) moments) gaps) m
-		ORDER BY s.login_date, s.session_id$q$, store,
-		quote_literal(split_part(bounds, ',', 1)) || '::timestamptz',
-		quote_literal(split_part(bounds, ',', 2)) || '::timestamptz')
-$$;
 -- The rows of those sessions alone, with names, in the same order and window.
 CREATE FUNCTION bench.plain(store text, bounds text) RETURNS text LANGUAGE sql AS $$
 	SELECT format($q$

@@ -5,35 +5,6 @@
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
 
--- Sessions that begin within an hour, with activities up to a minute apart but
--- for 15 gaps of 5 to 30 minutes a session. Running ones have no logout.
-CREATE FUNCTION bench.fill_store(store name, sessions int, activities int, running boolean) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM setseed(0.5);
-	EXECUTE format($f$
-		INSERT INTO %1$I.session
-		SELECT i, md5((i %% 100)::text)::uuid, i %% 200,
-			'2024-01-01'::timestamptz + i * interval '3.6 seconds'
-		FROM generate_series(1, $1) i$f$, store) USING sessions;
-	EXECUTE format($f$
-		INSERT INTO %1$I.activity (session_id, activity_date, application, url, title)
-		SELECT session_id, login_date + sum(step) OVER (PARTITION BY session_id ORDER BY n),
-			'chrome.exe', 'https://intranet.example.com/page/' || n, 'A page of the intranet, number ' || n
-		FROM (SELECT session_id, login_date, n,
-				CASE WHEN n %% greatest($1 / 15, 1) = 0 THEN interval '5 min' + random() * interval '25 min'
-					ELSE random() * interval '59 s' END AS step
-			FROM %1$I.session, generate_series(1, $1) n) steps$f$, store) USING activities;
-	IF NOT running THEN
-		EXECUTE format($f$
-			UPDATE %1$I.session s SET logout_date = (SELECT max(activity_date) + interval '10 s'
-				FROM %1$I.activity a WHERE a.session_id = s.session_id)$f$, store);
-	END IF;
-	PERFORM set_config('ekran_sessions.store', store, true);
-	PERFORM ekran_refresh();
-END
-$$;
-
 -- A long history: a thousand sessions a day, those of the last day with some
 -- activities.
 CREATE FUNCTION bench.fill_history(store name, sessions int) RETURNS void
@@ -93,31 +64,6 @@ BEGIN
 		WHERE user_id = 0$f$, store);
 	PERFORM set_config('ekran_sessions.store', store, true);
 	PERFORM ekran_refresh();
-END
-$$;
-
--- Milliseconds that a statement takes: the median of so many runs, after as
--- many for warming up. It is prepared; each value of each row is made.
-CREATE FUNCTION bench.median_ms(statement text, runs int) RETURNS float8
-LANGUAGE plpgsql AS $$
-DECLARE
-	times float8[] := '{}';
-	begun timestamptz;
-	rows bigint;
-BEGIN
-	EXECUTE format($f$
-		CREATE OR REPLACE FUNCTION pg_temp.run() RETURNS bigint LANGUAGE plpgsql AS $b$
-		BEGIN
-			RETURN (SELECT count(q) FROM (%s) q);
-		END $b$ $f$, statement);
-	FOR i IN 1..2 * runs LOOP
-		begun := clock_timestamp();
-		rows := pg_temp.run();
-		IF i > runs THEN
-			times := times || extract(epoch FROM clock_timestamp() - begun) * 1000;
-		END IF;
-	END LOOP;
-	RETURN percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(times) t;
 END
 $$;
 

@@ -4,20 +4,6 @@
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
 
--- Run a statement, and keep what it took as the round of a measure: seconds, or
--- where it writes so many rows, rows a second.
-CREATE FUNCTION bench.time_round(measure text, is_ours boolean, statement text, rows int DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-	begun timestamptz := clock_timestamp();
-	seconds float8;
-BEGIN
-	EXECUTE statement;
-	seconds := extract(epoch FROM clock_timestamp() - begun);
-	INSERT INTO bench.round VALUES (measure, is_ours, coalesce(rows / seconds, seconds));
-END
-$$;
-
 -- A store of sessions with six activities each, 5 minutes apart, which come in
 -- ten transactions: a fifth of the sessions, half of their activities each.
 CREATE PROCEDURE bench.load_store(store name, sessions int)
