@@ -1,14 +1,14 @@
--- Two stores of one kind, of a million activities and of more. Variable: the sessions
--- of the larger, a hundred activities each.
+-- What stores of one kind and of several sizes are loaded with.
 
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
 
--- A thousand sessions a day up to 2024, numbered up to 0, so that the newest have the
--- same numbers in both. Their activities are half a minute apart but for 16 gaps of 10
--- or 24 minutes, of which 8 are idle, and have an application and no more, for a hundred
--- million shall fit on a disk. They come in transactions of 200 000, whose rate is kept.
+-- A thousand sessions a day up to 2024, of a hundred activities each, numbered up to 0,
+-- so that the newest have the same numbers in every store. Activities are half a minute
+-- apart but for 16 gaps of 10 or 24 minutes, of which 8 are idle, and have an application
+-- and no more, for a hundred million shall fit on a disk. They come in transactions of
+-- 200 000, whose rate is kept.
 CREATE PROCEDURE bench.load_days(store name, sessions int)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -28,6 +28,3 @@ BEGIN
 	END LOOP;
 END
 $$;
-
-CALL bench.load_days('million', 10000);
-CALL bench.load_days('ours', :sessions);

@@ -1,11 +1,12 @@
--- What the derived data of a store costs: folding all that has been loaded, and its
--- size. Variable: the store.
+-- A store, and what its derived data costs: folding all that has been loaded, and its
+-- size. Variables: the store, and its sessions.
 
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
 SET ekran_sessions.store = :'store';
 
+CALL bench.load_days(:'store', :sessions);
 CHECKPOINT;
 SELECT clock_timestamp() AS begun \gset
 CALL ekran_maintain();
