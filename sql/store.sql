@@ -222,3 +222,22 @@ DROP SCHEMA ekran CASCADE;
 DROP SCHEMA tools;
 DROP TABLE testing.before;
 DROP FUNCTION testing.in_the_way, testing.described;
+
+-- A store belongs to who makes it; a member of the schema's owner is told.
+CREATE ROLE regress_ekran_schema;
+CREATE ROLE regress_ekran_member IN ROLE regress_ekran_schema;
+CREATE SCHEMA others AUTHORIZATION regress_ekran_schema;
+SET ROLE regress_ekran_member;
+SET client_min_messages = notice;
+SELECT ekran_create_store('others');
+-- not again, for it is known by now
+SELECT ekran_create_store('others');
+DROP TABLE others.activity, others.session, others.client, others.app_user,
+	others.session_idle, others.pending, others.session_count;
+-- nor of one's own
+SET ROLE regress_ekran_schema;
+SELECT ekran_create_store('others');
+SET client_min_messages = warning;
+RESET ROLE;
+DROP SCHEMA others CASCADE;
+DROP ROLE regress_ekran_member, regress_ekran_schema;

@@ -372,6 +372,30 @@ check_owner(const StoreBuild *build, const char *name, Oid relation)
 }
 
 /*
+ * Tell who makes a store in a schema of somebody else's: a member of the role that
+ * was to own it, as a rule.
+ */
+static void
+tell_of_schema_owner(const StoreBuild *build, Oid store_owner)
+{
+	HeapTuple	schema = SearchSysCache1(NAMESPACEOID,
+										 ObjectIdGetDatum(build->schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(schema))
+		elog(ERROR, "cache lookup failed for schema %u", build->schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(schema))->nspowner;
+	ReleaseSysCache(schema);
+	if (owner != store_owner)
+		ereport(NOTICE,
+				(errmsg("store %s belongs to role \"%s\", and its schema to role \"%s\"",
+						build->name, GetUserNameFromId(store_owner, false),
+						GetUserNameFromId(owner, false)),
+				 errdetail("A store belongs to who makes it; the owner of its schema may rename or drop what is in it."),
+				 errhint("To give it to the schema's owner, drop its tables, and call as that role, by SET ROLE.")));
+}
+
+/*
  * Whose the store is: the owner of its table session, else the caller.  Who
  * has the owner's rights may complete it, and does so as the owner: the parts
  * are the owner's too, and what the owner has planted there runs as the owner,
@@ -383,7 +407,10 @@ become_store_owner(StoreBuild *build, Store *store)
 	if (load_store(store, build->schema))
 		require_owner_rights(store);
 	else
+	{
 		store->owner = GetUserId();
+		tell_of_schema_owner(build, store->owner);
+	}
 	build->owner = store->owner;
 	return become_owner(store, OWNER_MAINTAINS);
 }

@@ -253,7 +253,7 @@ tell_progress(Maintenance *work, const Store *store)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (now - work->noticed < NOTICE_EVERY)
+	if (now - work->noticed < NOTICE_EVERY || work->sessions == 0)
 		return;
 	work->noticed = now;
 	ereport(NOTICE,
@@ -270,7 +270,7 @@ tell_progress(Maintenance *work, const Store *store)
  * seconds how far it is.  Does nothing, and says so, while another is at it.
  * Errors: 2D000 inside of a transaction block or of a block that catches errors;
  * those of begin_maintenance(); 55000 if the store is broken, 25001 where READ
- * COMMITTED is not the default.
+ * COMMITTED is not the default, 25006 on a standby or where it is read only.
  */
 Datum
 ekran_maintain(PG_FUNCTION_ARGS)
@@ -291,6 +291,8 @@ ekran_maintain(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	find_store(&store);
 	require_owner_rights(&store);
+	/* On a standby, such a lock can't even be asked for. */
+	PreventCommandIfReadOnly("ekran_maintain()");
 	work.schema = store.schema;
 	work.pending = store.tables[TABLE_PENDING];
 	if (!lock_maintenance(work.pending))
@@ -316,7 +318,8 @@ ekran_maintain(PG_FUNCTION_ARGS)
 		caller = begin_maintenance_of(&store, work.schema);
 		is_done = maintain_stretch(&work, &store);
 		become_caller(&store, caller);
-		tell_progress(&work, &store);
+		if (!is_done)
+			tell_progress(&work, &store);
 	}
 	SPI_commit();
 	unlock_maintenance(work.pending);
