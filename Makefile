@@ -71,6 +71,11 @@ include $(PGXS)
 prove_installcheck:
 	$(prove_installcheck)
 
+# PGXS makes no directories for objects in a build outside of the source tree.
+ifdef VPATH
+$(shell $(MKDIR_P) src)
+endif
+
 # Every object sees the shared headers, and PGXS tracks none by default. The
 # server's just-in-time compiler gets its own form of them, the bitcode.
 $(OBJS) $(OBJS:.o=.bc): src/ekran_sessions.h src/compat.h
