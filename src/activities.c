@@ -59,7 +59,7 @@ static const StoreQuery activities_around = {
 	"    ORDER BY c.activity_date LIMIT 1), r.last_moment)"
 	"  ORDER BY b.activity_date OFFSET 0) a",
 	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE,
 	.batch = ACTIVITY_BATCH
 };

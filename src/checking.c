@@ -30,8 +30,9 @@ static const StoreQuery sessions_to_check = {
 	" FROM @store@.session s FULL JOIN @store@.session_idle i"
 	"   ON i.session_id OPERATOR(pg_catalog.=) s.session_id"
 	" WHERE COALESCE(s.session_id, i.session_id) IS NOT NULL",
-	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE}, {BOOLOID},
-		{BOOLOID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE},
+		{BOOLOID, NOT_NULL}, {BOOLOID, NOT_NULL},
+		{TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 100
 };
@@ -53,7 +54,7 @@ static const StoreQuery orphans = {
 	" WHERE NOT EXISTS (SELECT FROM @store@.session s"
 	"  WHERE s.session_id OPERATOR(pg_catalog.=) a.session_id)"
 	" GROUP BY a.session_id ORDER BY a.session_id",
-	.columns = {{INT8OID, NULLABLE}, {INT8OID}},
+	.columns = {{INT8OID, NULLABLE}, {INT8OID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = SESSION_BATCH
 };

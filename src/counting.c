@@ -37,7 +37,7 @@
 static const StoreQuery logins = {
 	.sql = "SELECT s.login_date FROM @store@.session s"
 	" WHERE s.login_date IS NOT NULL ORDER BY s.login_date",
-	.columns = {{TIMESTAMPTZOID}},
+	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = ACTIVITY_BATCH
 };

@@ -129,6 +129,8 @@ typedef struct QueryColumn
 	bool		may_be_null;
 } QueryColumn;
 
+/* Both are said, for compilers that warn of initializers that leave out a field. */
+#define NOT_NULL	false
 #define NULLABLE	true
 
 typedef enum QueryMode

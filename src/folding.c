@@ -47,7 +47,8 @@ static const StoreQuery pending_from = {
 	" WHERE p.session_id OPERATOR(pg_catalog.>=) $1"
 	" ORDER BY p.session_id, p.first_moment",
 	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIDOID}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE},
+		{TIDOID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 1000
 };
@@ -60,7 +61,8 @@ static const StoreQuery pending_of_session = {
 	" WHERE p.session_id OPERATOR(pg_catalog.=) $1"
 	" ORDER BY p.session_id, p.first_moment LIMIT $2",
 	.parameters = {INT8OID, INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}, {TIDOID}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE},
+		{TIDOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE,
 	.batch = 1000
 };
@@ -71,8 +73,8 @@ static const StoreQuery idle_of_sessions = {
 	" FROM @store@.session_idle i"
 	" WHERE i.session_id OPERATOR(pg_catalog.=) ANY ($1)",
 	.parameters = {INT8ARRAYOID},
-	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE},
-		{TIDOID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE},
+		{TIDOID, NOT_NULL}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
 };
 
@@ -81,7 +83,7 @@ static const StoreQuery facts_of_sessions = {
 	" FROM @store@.session s"
 	" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)",
 	.parameters = {INT8ARRAYOID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
 };
 

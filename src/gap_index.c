@@ -29,7 +29,7 @@ static const StoreQuery activities_of_sessions = {
 	"  AND b.activity_date IS NOT NULL"
 	"  ORDER BY b.activity_date OFFSET 0) a",
 	.parameters = {INT8ARRAYOID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE,
 	.batch = ACTIVITY_BATCH
 };

@@ -30,7 +30,7 @@ static const StoreQuery latest_activity_of_session = {
 	" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
 	" ORDER BY a.activity_date DESC LIMIT 1",
 	.parameters = {INT8OID},
-	.columns = {{TIMESTAMPTZOID}},
+	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE
 };
 
@@ -41,7 +41,7 @@ static const StoreQuery activities_of_session = {
 	" AND a.activity_date OPERATOR(pg_catalog.<=) $3"
 	" ORDER BY a.activity_date",
 	.parameters = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-	.columns = {{TIMESTAMPTZOID}},
+	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE,
 	.batch = ACTIVITY_BATCH
 };

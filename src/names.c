@@ -19,7 +19,7 @@ static const StoreQuery client_names = {
 	.sql = "SELECT c.client_guid, c.client_name FROM pg_catalog.unnest($1) u (id)"
 	" JOIN @store@.client c ON c.client_guid OPERATOR(pg_catalog.=) u.id",
 	.parameters = {UUIDARRAYOID},
-	.columns = {{UUIDOID}, {TEXTOID, NULLABLE}},
+	.columns = {{UUIDOID, NOT_NULL}, {TEXTOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
 };
 
@@ -27,7 +27,7 @@ static const StoreQuery user_names = {
 	.sql = "SELECT a.user_id, a.user_name FROM pg_catalog.unnest($1) u (id)"
 	" JOIN @store@.app_user a ON a.user_id OPERATOR(pg_catalog.=) u.id",
 	.parameters = {INT4ARRAYOID},
-	.columns = {{INT4OID}, {TEXTOID, NULLABLE}},
+	.columns = {{INT4OID, NOT_NULL}, {TEXTOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
 };
 

@@ -39,7 +39,7 @@ static const StoreQuery sessions_reaching = {
 	.sql = "SELECT i.session_id FROM @store@.session_idle i"
 	" WHERE i.reach OPERATOR(pg_catalog.@>) $1 AND i.session_id IS NOT NULL",
 	.parameters = {TIMESTAMPTZOID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.plan_options = PLAN_ONCE,
 	.batch = SESSION_BATCH
 };

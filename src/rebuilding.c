@@ -25,7 +25,7 @@ static const StoreQuery activities_from = {
 	" AND a.activity_date IS NOT NULL"
 	" ORDER BY a.session_id, a.activity_date",
 	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = ACTIVITY_BATCH
 };
@@ -37,8 +37,8 @@ static const StoreQuery idle_from = {
 	" WHERE i.session_id OPERATOR(pg_catalog.>=) $1"
 	" ORDER BY i.session_id",
 	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE},
-		{TIDOID}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZARRAYOID, NULLABLE}, {TIMESTAMPTZARRAYOID, NULLABLE},
+		{TIDOID, NOT_NULL}, {TIMESTAMPTZOID, NULLABLE}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 100
 };
@@ -59,7 +59,7 @@ static const StoreQuery facts_from = {
 	" WHERE s.session_id OPERATOR(pg_catalog.>=) $1"
 	" ORDER BY s.session_id",
 	.parameters = {INT8OID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID, NULLABLE}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NULLABLE}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 1000
 };
@@ -69,7 +69,7 @@ static const StoreQuery pending_between = {
 	" WHERE p.session_id OPERATOR(pg_catalog.>=) $1"
 	" AND p.session_id OPERATOR(pg_catalog.<=) $2",
 	.parameters = {INT8OID, INT8OID},
-	.columns = {{TIDOID}},
+	.columns = {{TIDOID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = 1000
 };

@@ -34,7 +34,7 @@ static const StoreQuery lock_sessions = {
 	" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)"
 	" FOR KEY SHARE OF s",
 	.parameters = {INT8ARRAYOID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.mode = QUERY_WRITES,
 	.plan_options = PLAN_ONCE
 };
@@ -43,7 +43,7 @@ static const StoreQuery activity_of = {
 	.sql = "SELECT a.session_id FROM @store@.activity a"
 	" WHERE a.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 	.parameters = {INT8OID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.mode = QUERY_WRITES_LATEST,
 	.plan_options = PLAN_ONCE
 };

@@ -24,7 +24,7 @@ static const StoreQuery finished_sessions = {
 	" WHERE s.login_date OPERATOR(pg_catalog.<) $1"
 	" AND s.logout_date OPERATOR(pg_catalog.<) $1",
 	.parameters = {TIMESTAMPTZOID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = SESSION_BATCH
 };
@@ -42,7 +42,7 @@ static const StoreQuery purge_sessions = {
 static const StoreQuery running_sessions = {
 	.sql = "SELECT s.session_id FROM @store@.session s"
 	" WHERE s.logout_date IS NULL",
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = SESSION_BATCH
 };
@@ -71,7 +71,7 @@ static const StoreQuery lock_silent_sessions = {
 	" AND " LATEST_MOMENT " OPERATOR(pg_catalog.<) $2"
 	" FOR UPDATE OF q SKIP LOCKED",
 	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.mode = QUERY_WRITES,
 	.plan_options = PLAN_ONCE
 };
@@ -87,7 +87,7 @@ static const StoreQuery close_sessions = {
 	" AND r.latest OPERATOR(pg_catalog.<) $2"
 	" RETURNING s.session_id, s.login_date, s.logout_date",
 	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-	.columns = {{INT8OID}, {TIMESTAMPTZOID}, {TIMESTAMPTZOID}},
+	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NOT_NULL}, {TIMESTAMPTZOID, NOT_NULL}},
 	.mode = QUERY_WRITES_CHECKED,
 	.plan_options = PLAN_ONCE
 };

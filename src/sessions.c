@@ -178,7 +178,7 @@ typedef enum Way
 #define COUNT_OF(source, options) { \
 	.sql = "SELECT pg_catalog.count(*)" source, \
 	.parameters = PARAMETER_TYPES, \
-	.columns = {{INT8OID}}, \
+	.columns = {{INT8OID, NOT_NULL}}, \
 	.plan_options = options}
 
 static const StoreQuery page_across[NUM_WAYS] = {
@@ -221,7 +221,7 @@ static const StoreQuery position_within = {
 	.sql = "SELECT s.login_date, s.session_id" OF_SESSION IS_WITHIN(s) IN_ORDER(s)
 	" LIMIT 1 OFFSET $6",
 	.parameters = PARAMETER_TYPES,
-	.columns = {{TIMESTAMPTZOID}, {INT8OID}},
+	.columns = {{TIMESTAMPTZOID, NOT_NULL}, {INT8OID, NOT_NULL}},
 	.plan_options = PLAN_ONCE
 };
 
@@ -231,7 +231,7 @@ static const StoreQuery position_back_from = {
 	"s.login_date OPERATOR(pg_catalog.<) $2"
 	" ORDER BY s.login_date DESC, s.session_id DESC LIMIT 1 OFFSET $6",
 	.parameters = PARAMETER_TYPES,
-	.columns = {{TIMESTAMPTZOID}, {INT8OID}},
+	.columns = {{TIMESTAMPTZOID, NOT_NULL}, {INT8OID, NOT_NULL}},
 	.plan_options = PLAN_ONCE
 };
 
@@ -241,7 +241,7 @@ static const StoreQuery count_between = {
 	"s.login_date OPERATOR(pg_catalog.>=) $1"
 	" AND s.login_date OPERATOR(pg_catalog.<) $2",
 	.parameters = {TIMESTAMPTZOID, TIMESTAMPTZOID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.plan_options = PLAN_ONCE
 };
 
@@ -249,7 +249,7 @@ static const StoreQuery login_of_session = {
 	.sql = "SELECT s.login_date FROM @store@.session s"
 	" WHERE s.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 	.parameters = {INT8OID},
-	.columns = {{TIMESTAMPTZOID}},
+	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE
 };
 

@@ -23,14 +23,14 @@ PG_FUNCTION_INFO_V1(ekran_status);
 
 static const StoreQuery count_indexed = {
 	.sql = "SELECT pg_catalog.count(i.session_id) FROM @store@.session_idle i",
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.plan_options = CURSOR_OPT_PARALLEL_OK
 };
 
 static const StoreQuery count_pending = {
 	.sql = "SELECT pg_catalog.count(p.session_id),"
 	" pg_catalog.count(DISTINCT p.session_id) FROM @store@.pending p",
-	.columns = {{INT8OID}, {INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}, {INT8OID, NOT_NULL}},
 	.plan_options = CURSOR_OPT_PARALLEL_OK
 };
 
@@ -38,7 +38,7 @@ static const StoreQuery size_of_partitions = {
 	.sql = "SELECT COALESCE(pg_catalog.sum(pg_catalog.pg_total_relation_size(t.relid)), 0)::pg_catalog.int8"
 	" FROM pg_catalog.pg_partition_tree($1) t",
 	.parameters = {REGCLASSOID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.plan_options = PLAN_ONCE
 };
 

@@ -49,7 +49,7 @@ static const StoreQuery any_activity_of = {
 	" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)"
 	" LIMIT 1",
 	.parameters = {INT8ARRAYOID},
-	.columns = {{INT8OID}},
+	.columns = {{INT8OID, NOT_NULL}},
 	.mode = QUERY_WRITES_LATEST,
 	.plan_options = PLAN_ONCE
 };
