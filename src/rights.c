@@ -47,28 +47,27 @@ pin_quoting(void)
 }
 
 /*
- * Throw on what has been caught, in a context for it to be copied to.  Where the
- * server has refused something for want of a grant, it gives no hint: say which
- * grants are needed.
+ * Throw on what has been caught.  Where the server has refused something for want of
+ * a grant, it gives no hint: say which grants are needed.  The context is for the
+ * error to be copied to.
  */
 void
 rethrow_with_grants(MemoryContext context, const char *grants)
 {
 	ErrorData  *error;
 
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-
 	/*
 	 * With row_security off, a policy is in the way, and no grant may be
 	 * missing.
 	 */
-	if (error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE ||
-		error->hint != NULL || !row_security)
+	if (geterrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE || !row_security)
 		PG_RE_THROW();
 
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
 	FlushErrorState();
-	error->hint = pstrdup(grants);
+	if (error->hint == NULL)
+		error->hint = pstrdup(grants);
 	ReThrowError(error);
 }
 

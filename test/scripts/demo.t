@@ -5,6 +5,8 @@ use strict;
 use warnings;
 use File::Temp qw(tempdir);
 use FindBin;
+use lib "$FindBin::Bin/../perl";
+use Files;
 use IPC::Run qw(run);
 use JSON::PP;
 use Test::More;
@@ -29,7 +31,7 @@ is($response->{sessions}[0]{userName}, 'Wanda Krol', 'from the same session on')
 
 # On a folder of the user's: a finished and a running session.
 my $directory = tempdir(CLEANUP => 1);
-write_file('session.csv', <<'CSV');
+write_file("$directory/session.csv", <<'CSV');
 session_id,user_id,login_time,logout_time
 2,7,2024-01-01T08:00:00.000Z,2024-01-01T09:30:00.000Z
 5000000000,,2024-01-01T08:30:00.000Z,
@@ -122,16 +124,8 @@ sub temporary_files
 	return glob('/tmp/ekran_sessions* /tmp/pg_virtualenv.*');
 }
 
-sub write_file
-{
-	my ($name, $content) = @_;
-	open(my $file, '>', "$directory/$name") or die $!;
-	print $file $content;
-	close $file;
-}
-
 sub write_activities
 {
-	write_file('activity.csv', $_[0]);
+	write_file("$directory/activity.csv", $_[0]);
 	run([ 'gzip', '-f', "$directory/activity.csv" ]) or die 'gzip failed';
 }

@@ -6,6 +6,8 @@ use warnings;
 use Cwd qw(realpath);
 use File::Temp qw(tempdir);
 use FindBin;
+use lib "$FindBin::Bin/../perl";
+use Files;
 use IPC::Run qw(run);
 use Test::More;
 
@@ -119,20 +121,4 @@ sub tidy
 	$result =~ s/[ \t]+$//mg;
 	$result =~ s/\s+\z//;
 	return $result;
-}
-
-sub read_file
-{
-	my ($name) = @_;
-	open(my $in, '<', $name) or die "$name: $!";
-	local $/;
-	return <$in>;
-}
-
-sub write_file
-{
-	my ($name, $text) = @_;
-	open(my $out, '>', $name) or die "$name: $!";
-	print $out $text;
-	close($out) or die "$name: $!";
 }

@@ -4,6 +4,8 @@ use strict;
 use warnings;
 use File::Temp qw(tempdir);
 use FindBin;
+use lib "$FindBin::Bin/../perl";
+use Files;
 use IPC::Run qw(run);
 use Test::More;
 
@@ -36,19 +38,3 @@ is("@listed", join(' ', sort @listed), 'in order');
 my $code = join '', map { read_file($_) } glob "$src/*.[ch]";
 is(join(' ', grep { $code !~ /\b$_\b/ } @listed), '', 'and none that is not used');
 done_testing();
-
-sub read_file
-{
-	my ($name) = @_;
-	open(my $in, '<', $name) or die "$name: $!";
-	local $/;
-	return <$in>;
-}
-
-sub write_file
-{
-	my ($name, $text) = @_;
-	open(my $out, '>', $name) or die "$name: $!";
-	print $out $text;
-	close($out) or die "$name: $!";
-}
