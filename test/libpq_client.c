@@ -228,7 +228,7 @@ static const BadCall bad_calls[] = {
 		{"2021-09-01T09:00:00", "2021-09-01T08:00:00", NULL, NULL},
 	"2021-09-01 09:00:00", "not later than the end"},
 	{"unknown after_session_id", AFTER_SQL, {NULL, NULL, NULL, "404"},
-	"404", "session_id of the last row"},
+	"404", "an earlier row's session_id"},
 	{"sessionCount 1001 of JSON", JSON_SQL, {NULL, NULL, "1001", NULL},
 	"1001", "0 to 1000"},
 };
