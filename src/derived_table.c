@@ -308,7 +308,8 @@ find_by_index(Generations *generations)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index on session_id of table \"%s\" has been dropped meanwhile",
-						RelationGetRelationName(relation))));
+						RelationGetRelationName(relation)),
+				 errhint("Complete the store with ekran_create_store().")));
 	while (next_derived_row(&scan))
 		keep_or_delete(generations, scan.slot);
 	end_derived_scan(&scan);

@@ -771,6 +771,8 @@ count_selected(Selection *selection)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("total count " INT64_FORMAT " is out of range for type integer",
-						count)));
+						count),
+				 errdetail("The endpoint's totalCount is an integer of 32 bits."),
+				 errhint("Count narrower windows.")));
 	return (int32) count;
 }
