@@ -241,3 +241,26 @@ SET client_min_messages = warning;
 RESET ROLE;
 DROP SCHEMA others CASCADE;
 DROP ROLE regress_ekran_member, regress_ekran_schema;
+
+-- A partition that somebody else has made for the owner keeps triggers from being made:
+-- what to do is said, and after that it works.
+CREATE ROLE regress_ekran_schema;
+CREATE ROLE regress_ekran_member IN ROLE regress_ekran_schema;
+CREATE SCHEMA parts AUTHORIZATION regress_ekran_schema;
+GRANT USAGE ON SCHEMA testing TO regress_ekran_member;
+SET ROLE regress_ekran_schema;
+CREATE TABLE parts.activity (session_id bigint NOT NULL, activity_date timestamptz NOT NULL, activity_id bigint NOT NULL,
+	application text, url text, title text) PARTITION BY RANGE (activity_date);
+SELECT ekran_create_store('parts');
+SET ROLE regress_ekran_member;
+CREATE TABLE parts.activity_other PARTITION OF parts.activity DEFAULT;
+-- nothing is missing
+SELECT ekran_create_store('parts');
+DROP TRIGGER ekran_delete ON parts.activity;
+SELECT * FROM testing.failure($$SELECT ekran_create_store('parts')$$) \gx
+ALTER TABLE parts.activity_other OWNER TO regress_ekran_schema;
+SELECT ekran_create_store('parts');
+RESET ROLE;
+DROP SCHEMA parts CASCADE;
+REVOKE USAGE ON SCHEMA testing FROM regress_ekran_member;
+DROP ROLE regress_ekran_member, regress_ekran_schema;

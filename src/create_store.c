@@ -24,6 +24,7 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
@@ -950,6 +951,35 @@ ensure_trigger_comments(StoreBuild *build, const TriggerSet *set, Oid relation)
 }
 
 /*
+ * Refuse partitions that the store's owner may make no triggers on: the server would
+ * name one, and not what to do.
+ */
+static void
+check_partitions(const StoreBuild *build, StoreTable which, Oid relation)
+{
+	List	   *pieces = find_all_inheritors(relation, AccessShareLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, pieces)
+	{
+		Oid			piece = lfirst_oid(cell);
+
+		if (pg_class_aclcheck(piece, build->owner, ACL_TRIGGER) != ACLCHECK_OK)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("partition \"%s\" of %s.%s belongs to somebody else than the store",
+							get_rel_name(piece), build->name, table_names[which]),
+					 errdetail("The store's owner, role \"%s\", may make no trigger on it.",
+							   GetUserNameFromId(build->owner, false)),
+					 errhint("Give it to the owner of the store: ALTER TABLE %s OWNER TO %s.",
+							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(piece)),
+														get_rel_name(piece)),
+							 quote_identifier(GetUserNameFromId(build->owner, false)))));
+	}
+	list_free(pieces);
+}
+
+/*
  * Refuse what is in the way of triggers, and say which lock it takes to make them: to
  * replace some takes more.
  */
@@ -958,6 +988,7 @@ check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
 	char	   *ours = is_ours(build, set->symbol);
 
+	check_partitions(build, set->table, relation);
 	for (int i = 0; i < set->count; i++)
 		check_trigger_name(build, table_names[set->table], relation,
 						   set->triggers[i].name, ours);
