@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
@@ -213,8 +214,8 @@ static const PartDefinition store_indexes[] = {
 
 /* What who may not make a store is told. */
 #define CREATOR_GRANTS \
-	"To make a store takes a schema of your own, or CREATE on the database. " \
-	"Who has that can give you a schema: CREATE SCHEMA ... AUTHORIZATION."
+	"To make a store takes CREATE on the database, or USAGE and CREATE on a schema that is there. " \
+	"Best is one of your own: who may make schemas can give it to you by CREATE SCHEMA ... AUTHORIZATION."
 
 /* The store in hand; every name is quoted. */
 typedef struct StoreBuild
@@ -373,8 +374,9 @@ check_owner(const StoreBuild *build, const char *name, Oid relation)
 }
 
 /*
- * Tell who makes a store in a schema of somebody else's: a member of the role that
- * was to own it, as a rule.
+ * Tell who has made a store in a schema of somebody else's: a member of the role that
+ * was to own it, as a rule.  What belongs to the database's owner, such as public, is
+ * for all.
  */
 static void
 tell_of_schema_owner(const StoreBuild *build, Oid store_owner)
@@ -387,7 +389,7 @@ tell_of_schema_owner(const StoreBuild *build, Oid store_owner)
 		elog(ERROR, "cache lookup failed for schema %u", build->schema);
 	owner = ((Form_pg_namespace) GETSTRUCT(schema))->nspowner;
 	ReleaseSysCache(schema);
-	if (owner != store_owner)
+	if (owner != store_owner && owner != ROLE_PG_DATABASE_OWNER)
 		ereport(NOTICE,
 				(errmsg("store %s belongs to role \"%s\", and its schema to role \"%s\"",
 						build->name, GetUserNameFromId(store_owner, false),
@@ -408,10 +410,7 @@ become_store_owner(StoreBuild *build, Store *store)
 	if (load_store(store, build->schema))
 		require_owner_rights(store);
 	else
-	{
 		store->owner = GetUserId();
-		tell_of_schema_owner(build, store->owner);
-	}
 	build->owner = store->owner;
 	return become_owner(store, OWNER_MAINTAINS);
 }
@@ -1099,6 +1098,26 @@ has_written_to(const Oid *tables, int count)
 }
 
 /*
+ * Lock a table, if that takes no waiting.
+ */
+static bool
+lock_at_once(Oid oid, LOCKMODE lock)
+{
+	Relation	table = RelationIdGetRelation(oid);
+	bool		is_held = RelationIsValid(table) &&
+		CheckRelationLockedByMe(table, lock, true);
+
+	if (RelationIsValid(table))
+		RelationClose(table);
+	if (!is_held)
+		return ConditionalLockRelationOid(oid, lock);
+
+	/* By trying, it is not to be had where others wait for what we hold. */
+	LockRelationOid(oid, lock);
+	return true;
+}
+
+/*
  * Lock tables, all or none.
  *
  * The first is waited for while none of the others is held, and they are taken by
@@ -1129,7 +1148,7 @@ lock_all_or_none(const StoreBuild *build, const Oid *tables, int count,
 		{
 			if (may_wait && i == first)
 				continue;
-			if (ConditionalLockRelationOid(tables[i], lock))
+			if (lock_at_once(tables[i], lock))
 				taken = i + 1;
 			else
 				failed = i;
@@ -1142,7 +1161,7 @@ lock_all_or_none(const StoreBuild *build, const Oid *tables, int count,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 					 errmsg("store %s is in use by others, and this transaction has written to it",
 							build->name),
-					 errhint("Call ekran_create_store() in a transaction of its own.")));
+					 errhint("Call ekran_create_store() in a transaction of its own, or lock the store's tables as the first thing in this one.")));
 		for (int i = 0; i < taken; i++)
 			if (i != first)
 				UnlockRelationOid(tables[i], lock);
@@ -1247,8 +1266,10 @@ create_or_complete(StoreBuild *build, const char *name)
 {
 	CallerRights caller;
 	Store		store;
+	bool		is_new;
 
 	ensure_schema(build, name);
+	is_new = !load_store(&store, build->schema);
 	caller = become_store_owner(build, &store);
 
 	/* Two at a time would trip over each other's half of the store. */
@@ -1261,6 +1282,8 @@ create_or_complete(StoreBuild *build, const char *name)
 			rebuild_stale_tables(build);
 	}
 	become_caller(&store, caller);
+	if (is_new)
+		tell_of_schema_owner(build, store.owner);
 }
 
 /*

@@ -85,11 +85,13 @@ require_owner_rights(const Store *store)
 		return;
 
 	owner = GetUserNameFromId(store->owner, false);
+	/* Nobody is to become a superuser over this. */
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("must be owner of store \"%s\"", NameStr(store->name)),
 			 errdetail("The store belongs to role \"%s\".", owner),
-			 errhint("Call as that role, or as a member of it that inherits its rights: GRANT %s TO the operator.",
+			 superuser_arg(store->owner) ? errhint("Call as that role.") :
+				 errhint("Call as that role, or as a member of it that inherits its rights: GRANT %s TO the operator.",
 					 quote_identifier(owner))));
 }
 

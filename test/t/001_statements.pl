@@ -37,7 +37,8 @@ like(failure('SELECT stop_after_one(1)'), qr/55000: a statement on sessions or a
 	'what a stopped statement has written is not committed');
 like(failure('BEGIN; SELECT stop_after_one(999999); COMMIT'), qr/55000: a statement on sessions or activities was stopped/,
 	'nor is it in a block');
-like(failure("BEGIN; SELECT stop_after_one(1); PREPARE TRANSACTION 'x'"), qr/ERROR/, 'nor prepared');
+like(failure("BEGIN; SELECT stop_after_one(1); PREPARE TRANSACTION 'x'"),
+	qr/55000: a statement on sessions or activities was stopped/, 'nor prepared');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.activity'), 1, 'nothing has been written');
 is(failure('BEGIN; SAVEPOINT s; SELECT stop_after_one(1); ROLLBACK TO s; SELECT all_rows(1); COMMIT'), '',
 	'undone, it is forgotten');
