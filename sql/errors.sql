@@ -43,6 +43,9 @@ SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions_after()');
 SELECT * FROM testing.failure('SELECT ekran_sessions_total_count()');
 SELECT * FROM testing.failure('SELECT ekran_sessions_json()');
+-- arguments are checked before the store is looked at
+SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT * FROM ekran_sessions(count => 1001)', 'SELECT * FROM ekran_sessions_after(count => -1)',
+	$$SELECT ekran_sessions_total_count('infinity', '-infinity')$$, 'SELECT ekran_sessions_json("pageIndex" => -1)']) s, LATERAL testing.failure(s) f;
 SET ekran_sessions.store = 'public';
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
 SET ekran_sessions.store = 'errors';
