@@ -225,6 +225,7 @@ typedef struct StoreBuild
 	Oid			owner;
 	const char *extension;		/* the schema of the extension's functions */
 	Oid			extension_schema;
+	bool		is_new;			/* was there no store? */
 	bool		is_survey;		/* only look what is missing? */
 	LOCKMODE	lock;			/* that what is missing takes */
 	bool		is_stale;		/* was a part of its upkeep missing? */
@@ -379,7 +380,7 @@ check_owner(const StoreBuild *build, const char *name, Oid relation)
  * for all.
  */
 static void
-tell_of_schema_owner(const StoreBuild *build, Oid store_owner)
+tell_of_schema_owner(const StoreBuild *build)
 {
 	HeapTuple	schema = SearchSysCache1(NAMESPACEOID,
 										 ObjectIdGetDatum(build->schema));
@@ -389,10 +390,10 @@ tell_of_schema_owner(const StoreBuild *build, Oid store_owner)
 		elog(ERROR, "cache lookup failed for schema %u", build->schema);
 	owner = ((Form_pg_namespace) GETSTRUCT(schema))->nspowner;
 	ReleaseSysCache(schema);
-	if (owner != store_owner && owner != ROLE_PG_DATABASE_OWNER)
+	if (owner != build->owner && owner != ROLE_PG_DATABASE_OWNER)
 		ereport(NOTICE,
 				(errmsg("store %s belongs to role \"%s\", and its schema to role \"%s\"",
-						build->name, GetUserNameFromId(store_owner, false),
+						build->name, GetUserNameFromId(build->owner, false),
 						GetUserNameFromId(owner, false)),
 				 errdetail("A store belongs to who makes it; the owner of its schema may rename or drop what is in it."),
 				 errhint("To give it to the schema's owner, drop its tables, and call as that role, by SET ROLE.")));
@@ -407,10 +408,11 @@ tell_of_schema_owner(const StoreBuild *build, Oid store_owner)
 static CallerRights
 become_store_owner(StoreBuild *build, Store *store)
 {
-	if (load_store(store, build->schema))
-		require_owner_rights(store);
-	else
+	build->is_new = !load_store(store, build->schema);
+	if (build->is_new)
 		store->owner = GetUserId();
+	else
+		require_owner_rights(store);
 	build->owner = store->owner;
 	return become_owner(store, OWNER_MAINTAINS);
 }
@@ -1269,10 +1271,8 @@ create_or_complete(StoreBuild *build, const char *name)
 {
 	CallerRights caller;
 	Store		store;
-	bool		is_new;
 
 	ensure_schema(build, name);
-	is_new = !load_store(&store, build->schema);
 	caller = become_store_owner(build, &store);
 
 	/* Two at a time would trip over each other's half of the store. */
@@ -1285,8 +1285,8 @@ create_or_complete(StoreBuild *build, const char *name)
 			rebuild_stale_tables(build);
 	}
 	become_caller(&store, caller);
-	if (is_new)
-		tell_of_schema_owner(build, store.owner);
+	if (build->is_new)
+		tell_of_schema_owner(build);
 }
 
 /*

@@ -6,8 +6,8 @@
  *
  * Sessions are measured in groups, and a group in steps, each for all of it: their
  * gaps, brought up to date by what is pending, and the activities next to the window's
- * bounds where the gaps don't tell them.  Sessions without gaps that can be used are measured from
- * their raw activities, one by one.
+ * bounds where the gaps don't tell them.  Sessions without gaps that can be used are
+ * measured from their raw activities, one by one.
  *
  * The index is read straight, for it is as we made it and the caller may read it.
  *

@@ -40,7 +40,7 @@ cmp_ok(scalar @statements, '>', 20, 'the README has blocks of SQL');
 
 my ($out, $err);
 run([ "$root/script/with-server", 'bash', '-c', "createdb mydb && cd '$directory' && psql -X -q -v ON_ERROR_STOP=1 -d mydb" ],
-	'<', \$script, '>', \$out, '2>', \$err, init => sub { $ENV{PGTZ} = 'UTC' });
+	'<', \$script, '>', \$out, '2>', \$err);
 my $status = $? >> 8;
 my $reached = () = $out =~ /^block \d+$/mg;
 is($reached, scalar @statements, 'all of them are pasted')
