@@ -4,6 +4,7 @@ OBJS = \
 	src/arguments.o \
 	src/chance.o \
 	src/checking.o \
+	src/clipping.o \
 	src/counting.o \
 	src/create_store.o \
 	src/day_counts.o \
@@ -15,12 +16,18 @@ OBJS = \
 	src/functions.o \
 	src/gap_index.o \
 	src/gaps.o \
+	src/hosts.o \
+	src/hours.o \
+	src/json.o \
 	src/losing.o \
 	src/maintain.o \
 	src/measuring.o \
 	src/module.o \
+	src/moments.o \
 	src/names.o \
+	src/productivity.o \
 	src/reach.o \
+	src/reading.o \
 	src/rebuilding.o \
 	src/references.o \
 	src/retention.o \
@@ -30,15 +37,21 @@ OBJS = \
 	src/statements.o \
 	src/status.o \
 	src/store.o \
+	src/stretches.o \
+	src/timeline.o \
 	src/touched.o \
 	src/transition.o \
 	src/trigger_sets.o \
 	src/triggers.o \
 	src/trust.o \
+	src/usage.o \
 	src/window.o
 
 EXTENSION = ekran_sessions
-DATA = ekran_sessions--1.0.sql
+DATA = \
+	ekran_sessions--1.0.sql \
+	ekran_sessions--1.0--1.1.sql \
+	ekran_sessions--1.1.sql
 PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
 
 # One file a topic; the name tells the rule tested.

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * activities.c
- *	  Activities of many sessions, each near some moment.
+ *	  Activities of many sessions: of each those near some moment, or one after the
+ *	  other, with what they were in.
  *
  * They are found by the index of activity, straight: to have the executor start
  * over for each session takes several times as long as the index does.  The caller's
@@ -33,6 +34,7 @@
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -92,16 +94,48 @@ static const StoreQuery last_activities = {
 	.plan_options = PLAN_ONCE
 };
 
+/* Those of a session ($1) from one moment ($2) to another ($3), in order. */
+#define A_DATE				{{TIMESTAMPTZOID, NOT_NULL}}
+#define A_DATE_AND_A_LABEL	{{TIMESTAMPTZOID, NOT_NULL}, {TEXTOID, NULLABLE}}
+
+#define ACTIVITIES_BETWEEN(label, or_more, result) { \
+	.sql = "SELECT a.activity_date" label " FROM @store@.activity a" \
+	" WHERE a.session_id OPERATOR(pg_catalog.=) $1" \
+	" AND a.activity_date OPERATOR(pg_catalog.>=) $2" \
+	" AND a.activity_date OPERATOR(pg_catalog.<=) $3" \
+	" ORDER BY a.activity_date" or_more, \
+	.parameters = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, \
+	.columns = result, \
+	.plan_options = PLAN_ONCE, \
+	.batch = ACTIVITY_BATCH}
+
+static const StoreQuery activities_between[NUM_LABELS] = {
+	[NO_LABEL] = ACTIVITIES_BETWEEN("", "", A_DATE),
+	[APPLICATION_LABEL] = ACTIVITIES_BETWEEN(", a.application", ", a.activity_id",
+											 A_DATE_AND_A_LABEL),
+	[URL_LABEL] = ACTIVITIES_BETWEEN(", a.url", ", a.activity_id", A_DATE_AND_A_LABEL),
+};
+
+static const char *const label_columns[NUM_LABELS] = {
+	[APPLICATION_LABEL] = "application",
+	[URL_LABEL] = "url",
+};
+
 struct Activities
 {
 	const Store *store;
+	LabelKind	kind;
 	Relation	table;			/* NULL: by queries */
 	Relation	index;
 	IndexScanDesc scan;
 	ScanDirection direction;	/* of the seek in hand */
 	TupleTableSlot *slot;
 	Buffer		map;			/* a page of the visibility map */
+	AttrNumber	date_column;	/* with labels: where in the table they are */
+	AttrNumber	label_column;
+	Rows		rows;			/* of a session, without a table */
 	MemoryContext context;		/* for the scan's own */
+	MemoryContext label_context;	/* for a label that is stored apart */
 };
 
 /*
@@ -133,6 +167,18 @@ is_by_session_and_date(Relation activity, Relation index)
 		index->rd_index->indkey.values[1] == column_number(activity, "activity_date");
 }
 
+/*
+ * And those at one time in the order of their ids?
+ */
+static bool
+is_in_order(Relation activity, Relation index)
+{
+	return is_by_session_and_date(activity, index) &&
+		index->rd_index->indnkeyatts >= 3 && index->rd_indoption[2] == 0 &&
+		index->rd_opcintype[2] == INT8OID &&
+		index->rd_index->indkey.values[2] == column_number(activity, "activity_id");
+}
+
 static bool
 may_read_column(Oid table, const char *name)
 {
@@ -142,39 +188,71 @@ may_read_column(Oid table, const char *name)
 		pg_attribute_aclcheck(table, column, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
+static bool
+may_read_columns(Oid activity, LabelKind kind)
+{
+	return may_read_column(activity, "session_id") &&
+		may_read_column(activity, "activity_date") &&
+		(kind == NO_LABEL ||
+		 (may_read_column(activity, "activity_id") &&
+		  may_read_column(activity, label_columns[kind])));
+}
+
 /*
- * May the caller read when something happened in the sessions, of a table of one piece,
- * straight?
+ * May the caller read what happened in the sessions, of a table of one piece, straight?
  */
 static bool
-may_read_straight(const Store *store)
+may_read_straight(const Store *store, LabelKind kind)
 {
 	Oid			activity = store->tables[TABLE_ACTIVITY];
 
 	return is_table_of(activity, store->owner, false) &&
 		(pg_class_aclcheck(activity, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
-		 (may_read_column(activity, "session_id") &&
-		  may_read_column(activity, "activity_date"))) &&
+		 may_read_columns(activity, kind)) &&
 		check_enable_rls(activity, InvalidOid, true) != RLS_ENABLED;
 }
 
 /*
- * Begin to find activities of a store under the active snapshot.
+ * Find the columns of an activity with its label; false if it has no such.
+ */
+static bool
+find_columns(Activities *activities)
+{
+	Relation	table = activities->table;
+	AttrNumber	label;
+
+	if (activities->kind == NO_LABEL)
+		return true;
+	label = column_number(table, label_columns[activities->kind]);
+	activities->label_column = label;
+	activities->date_column = column_number(table, "activity_date");
+	return label != InvalidAttrNumber &&
+		TupleDescAttr(RelationGetDescr(table), label - 1)->atttypid == TEXTOID;
+}
+
+/*
+ * Begin to read activities of a store under the active snapshot; with labels, one after
+ * the other.
  */
 Activities *
-begin_activities(const Store *store)
+begin_activities(const Store *store, LabelKind kind)
 {
 	Activities *activities = palloc0(sizeof(Activities));
 
 	activities->store = store;
+	activities->kind = kind;
 	activities->map = InvalidBuffer;
 	activities->context = CurrentMemoryContext;
-	if (!may_read_straight(store))
+	activities->label_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "ekran_sessions label",
+													  ALLOCSET_SMALL_SIZES);
+	if (!may_read_straight(store, kind))
 		return activities;
 
 	activities->table = table_open(store->tables[TABLE_ACTIVITY], AccessShareLock);
-	if (activities->table->rd_rel->relam == HEAP_TABLE_AM_OID)
-		activities->index = open_index(activities->table, is_by_session_and_date);
+	if (activities->table->rd_rel->relam == HEAP_TABLE_AM_OID && find_columns(activities))
+		activities->index = open_index(activities->table,
+									   kind == NO_LABEL ? is_by_session_and_date : is_in_order);
 	if (activities->index == NULL)
 	{
 		table_close(activities->table, NoLock);
@@ -184,7 +262,7 @@ begin_activities(const Store *store)
 	activities->slot = table_slot_create(activities->table, NULL);
 	activities->scan = BEGIN_INDEX_SCAN(activities->table, activities->index,
 										GetActiveSnapshot(), 3);
-	activities->scan->xs_want_itup = true;
+	activities->scan->xs_want_itup = kind == NO_LABEL;
 	return activities;
 }
 
@@ -415,6 +493,97 @@ read_regions(Activities *activities, RegionRequest *requests, int count)
 			seek_region(activities, &requests[i]);
 		end_region(&requests[i].region, requests[i].range.last);
 	}
+}
+
+static void
+take_label(Activities *activities, Activity *activity, Datum label, bool isnull)
+{
+	MemoryContext caller_context;
+
+	activity->label = NULL;
+	if (isnull)
+		return;
+	MemoryContextReset(activities->label_context);
+	caller_context = MemoryContextSwitchTo(activities->label_context);
+	activity->label = DatumGetTextPP(label);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Find the next activity with its label; false at the end.
+ */
+static bool
+next_labelled(Activities *activities, Activity *activity)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(activities->context);
+	TupleTableSlot *slot = activities->slot;
+	bool		is_found = index_getnext_slot(activities->scan, ForwardScanDirection,
+											  slot);
+
+	CHECK_FOR_INTERRUPTS();
+	if (is_found)
+	{
+		bool		isnull;
+		Datum		label;
+
+		/* a key of the index, so never null */
+		activity->moment = DatumGetTimestampTz(slot_getattr(slot, activities->date_column,
+															&isnull));
+		label = slot_getattr(slot, activities->label_column, &isnull);
+		take_label(activities, activity, label, isnull);
+	}
+	MemoryContextSwitchTo(caller_context);
+	return is_found;
+}
+
+/*
+ * Begin to read the activities of a session from one moment to another, in the order of
+ * time, and with labels of their ids.
+ */
+void
+begin_session(Activities *activities, int64 session_id, TimestampTz first,
+			  TimestampTz last)
+{
+	Datum		parameters[] = {
+		Int64GetDatum(session_id),
+		TimestampTzGetDatum(first),
+		TimestampTzGetDatum(last)
+	};
+
+	if (activities->table != NULL)
+		seek(activities, session_id, first, last, ForwardScanDirection);
+	else
+		begin_rows(&activities->rows, activities->store,
+				   &activities_between[activities->kind], parameters);
+}
+
+/*
+ * Read the next of them; false at the end.  Its label is valid until the next call.
+ */
+bool
+next_in_session(Activities *activities, Activity *activity)
+{
+	Rows	   *rows = &activities->rows;
+
+	activity->label = NULL;
+	if (activities->table != NULL)
+		return activities->kind == NO_LABEL ?
+			next_activity(activities, &activity->moment) :
+			next_labelled(activities, activity);
+
+	if (!next_row(rows))
+		return false;
+	activity->moment = DatumGetTimestampTz(rows->values[0]);
+	if (activities->kind != NO_LABEL)
+		take_label(activities, activity, rows->values[1], rows->nulls[1]);
+	return true;
+}
+
+void
+end_session(Activities *activities)
+{
+	if (activities->table == NULL)
+		end_rows(&activities->rows);
 }
 
 /*

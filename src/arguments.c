@@ -16,18 +16,16 @@
 #include "utils/array.h"
 #include "utils/uuid.h"
 
-/* Where the functions that take a window and a page have them. */
+/* Where the functions that take a page have it. */
 enum
 {
-	ARG_START,
-	ARG_END,
-	ARG_COUNT,
+	ARG_COUNT = 2,
 	ARG_PAGE,
 	ARG_AFTER = ARG_PAGE
 };
 
 /*
- * Get the arguments start and "end".
+ * Get the arguments start and "end", the first of them in a place.
  *
  * A bound left out is an infinite one: logins and moments are finite, so each
  * of them is later than -infinity and earlier than infinity.
@@ -36,14 +34,14 @@ enum
  * Rule: rules.md, "Selected" and the list of errors.
  */
 Window
-get_window_arguments(FunctionCallInfo fcinfo)
+get_window_arguments(FunctionCallInfo fcinfo, int first)
 {
 	Window		window = {DT_NOBEGIN, DT_NOEND};
 
-	if (!PG_ARGISNULL(ARG_START))
-		window.start = PG_GETARG_TIMESTAMPTZ(ARG_START);
-	if (!PG_ARGISNULL(ARG_END))
-		window.end = PG_GETARG_TIMESTAMPTZ(ARG_END);
+	if (!PG_ARGISNULL(first))
+		window.start = PG_GETARG_TIMESTAMPTZ(first);
+	if (!PG_ARGISNULL(first + 1))
+		window.end = PG_GETARG_TIMESTAMPTZ(first + 1);
 
 	if (window.start > window.end)
 	{

@@ -142,7 +142,7 @@ check_sessions(const Store *store, ReturnSetInfo *result)
 
 	if (!begin_derived_scan(&check.pending, pending, GetActiveSnapshot(), true))
 		refuse_broken(store, "table \"pending\" lacks its index on session_id");
-	check.activities = begin_activities(store);
+	check.activities = begin_activities(store, NO_LABEL);
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
 											"ekran_sessions check",
 											ALLOCSET_DEFAULT_SIZES);

@@ -79,7 +79,7 @@ typedef struct PageRequest
 	int64		after_session_id;
 } PageRequest;
 
-extern Window get_window_arguments(FunctionCallInfo fcinfo);
+extern Window get_window_arguments(FunctionCallInfo fcinfo, int first);
 extern Filters get_filter_arguments(FunctionCallInfo fcinfo, int first);
 extern PageRequest get_page_arguments(FunctionCallInfo fcinfo,
 									  const char *count_name,
@@ -267,6 +267,7 @@ typedef struct Measure
 	int64		idle;
 } Measure;
 
+extern bool is_selected(const SessionSpan *span, const Window *window);
 extern ClipBounds clip_bounds(const SessionSpan *span, const Window *window);
 extern bool contains_moment(const ClipBounds *bounds, TimestampTz moment);
 extern int64 idle_part(const IdleRule *rule, int64 gap);
@@ -316,6 +317,7 @@ extern bool find_first_activity(const Gaps *gaps, TimestampTz moment,
 extern bool find_last_activity(const Gaps *gaps, TimestampTz moment,
 							   TimestampTz *found);
 extern TimestampTz latest_activity(const Gaps *gaps);
+extern int	gap_ending_after(const Gaps *gaps, TimestampTz moment);
 extern int64 idle_between(const Gaps *gaps, const IdleRule *rule,
 						  TimestampTz first, TimestampTz last);
 extern void begin_region(Region *region);
@@ -327,7 +329,7 @@ extern Gaps no_activity_gaps(void);
 extern Gaps mend_gaps(const Gaps *gaps, const Region *region);
 extern void free_gaps(Gaps *gaps);
 
-/* activities.c: activities of many sessions, each near some moment */
+/* activities.c: activities of many sessions, near some moment or one after the other */
 
 /* What may have changed in a session since its gaps were stored. */
 typedef struct Range
@@ -352,10 +354,29 @@ typedef struct ActivityProbe
 	TimestampTz found;			/* valid only if is_found */
 } ActivityProbe;
 
+/* What of an activity is wanted besides its time. */
+typedef enum LabelKind
+{
+	NO_LABEL,
+	APPLICATION_LABEL,
+	URL_LABEL,
+	NUM_LABELS
+} LabelKind;
+
+typedef struct Activity
+{
+	TimestampTz moment;
+	text	   *label;			/* NULL: it has none */
+} Activity;
+
 typedef struct Activities Activities;
 
-extern Activities *begin_activities(const Store *store);
+extern Activities *begin_activities(const Store *store, LabelKind kind);
 extern void end_activities(Activities *activities);
+extern void begin_session(Activities *activities, int64 session_id,
+						  TimestampTz first, TimestampTz last);
+extern bool next_in_session(Activities *activities, Activity *activity);
+extern void end_session(Activities *activities);
 extern void find_first_activities(Activities *activities,
 								  ActivityProbe *probes, int count);
 extern void find_last_activities(Activities *activities,
@@ -853,11 +874,24 @@ typedef struct Chunk
 	Session		sessions[CHUNK_SIZE];	/* in order */
 } Chunk;
 
+/* A place in the order of sessions. */
+typedef struct Position
+{
+	TimestampTz login;
+	int64		session_id;
+} Position;
+
+extern const Position before_all;
+
 typedef struct Selection Selection;
 
 extern Selection *begin_selection(const Store *store, const Window *window,
 								  const Filters *filters, const Trust *trust);
 extern void select_page(Selection *selection, const PageRequest *page);
+extern void select_all(Selection *selection);
+extern void select_beyond(Selection *selection, const Position *position, int64 wanted);
+extern Position position_of(const Session *session);
+extern bool find_session(const Store *store, int64 session_id, Session *session);
 extern Chunk *next_chunk(Selection *selection);
 extern int32 count_selected(Selection *selection);
 
@@ -868,28 +902,193 @@ typedef struct Names Names;
 extern Names *begin_names(const Store *store);
 extern void name_sessions(Names *names, Chunk *chunk);
 
+/* clipping.c: where a window clips sessions, and their gaps */
+
+/* A session that a window selects, with a running one's finish. */
+typedef struct Clipped
+{
+	Session    *session;
+	Activities *activities;		/* to read its from, without labels */
+	bool		has_gaps;		/* or else they are to be read */
+	Gaps		gaps;
+	Ranges		pending;
+	ClipBounds	bounds;
+	/* With gaps, and where these activities are asked for: */
+	TimestampTz first_activity; /* in bounds, or infinity */
+	TimestampTz last_activity;	/* in bounds, or -infinity */
+} Clipped;
+
+typedef struct Clipping Clipping;
+
+extern Clipping *begin_clipping(const Store *store, const Window *window,
+								const Trust *trust);
+extern void end_clipping(Clipping *clipping);
+extern void clip_sessions(Clipping *clipping, Session *sessions, int count);
+extern const Clipped *next_clipped(Clipping *clipping);
+extern bool clipped_ends(const Clipped *clipped, TimestampTz *first,
+						 TimestampTz *last);
+
+/* moments.c: the moments of a session that a window leaves */
+
+typedef enum MomentStage
+{
+	MOMENTS_LOGIN,
+	MOMENTS_ACTIVITIES,
+	MOMENTS_LOGOUT,
+	MOMENTS_END
+} MomentStage;
+
+typedef struct Moments
+{
+	Activities *activities;
+	const Clipped *clipped;
+	MomentStage stage;			/* where the next one is looked for */
+	Activity	current;		/* login and logout have no label */
+} Moments;
+
+extern void begin_moments(Moments *moments, Activities *activities,
+						  const Clipped *clipped);
+extern bool next_moment(Moments *moments);
+
 /* measuring.c: what a window leaves of sessions */
 
-typedef struct Measuring Measuring;
+extern void measure_sessions(Clipping *clipping, const IdleRule *rule, Chunk *chunk);
 
-extern Measuring *begin_measuring(const Store *store, const IdleRule *rule,
-								  const Window *window, const Trust *trust);
-extern void measure_sessions(Measuring *measuring, Chunk *chunk);
-extern void end_measuring(Measuring *measuring);
+/* stretches.c: the active and the idle parts of a session */
 
-/* formatting.c: the result as rows and as the endpoint's JSON */
+/* From one instant to another, which is later. */
+typedef struct Span
+{
+	TimestampTz from;
+	TimestampTz to;
+} Span;
 
-/* The endpoint's response on its way. */
-typedef struct JsonSessions
+/* A part of what lies between two moments, active or idle. */
+typedef struct Stretch
+{
+	Span		span;
+	bool		is_active;
+	const text *label;			/* of an active one: that of the activity it
+								 * begins with, or NULL */
+	bool		is_label_new;	/* may it be another than that of the one
+								 * before? */
+} Stretch;
+
+/* The stretches of sessions, one session after the other. */
+typedef struct Stretches
+{
+	const IdleRule *rule;
+	Moments		moments;
+	bool		has_begun;
+	TimestampTz previous;		/* the moment before the one in hand */
+	TimestampTz told;			/* up to where stretches have been returned */
+	char	   *label;			/* of the previous moment, a text */
+	Size		allocated;
+	bool		has_label;
+	bool		is_label_new;
+} Stretches;
+
+extern void begin_stretches(Stretches *stretches, const IdleRule *rule);
+extern void begin_stretches_of(Stretches *stretches, Activities *activities,
+							   const Clipped *clipped);
+extern bool next_stretch(Stretches *stretches, Stretch *stretch);
+
+/* All that is active of a session, in spans apart from each other. */
+typedef struct ActiveSpans
+{
+	const IdleRule *rule;
+	const Clipped *clipped;
+	TimestampTz from;			/* where the next one begins */
+	TimestampTz last;			/* by gaps: where all ends; else: the previous
+								 * moment */
+	int			gap;			/* the next one to be looked at */
+	bool		is_at_end;
+	Moments		moments;
+} ActiveSpans;
+
+extern void begin_active_spans(ActiveSpans *spans, const IdleRule *rule,
+							   const Clipped *clipped);
+extern bool next_active_span(ActiveSpans *spans, Span *span);
+
+/* hours.c: the hours of a time zone */
+
+typedef struct Hours
+{
+	pg_tz	   *zone;
+	/* The hour in hand: */
+	TimestampTz from;			/* first instant that is known to lie in it */
+	TimestampTz until;			/* first one that isn't */
+	TimestampTz begin;			/* date_trunc('hour') of it */
+	DateADT		date;
+	int			hour;			/* of the date, 0 to 23 */
+} Hours;
+
+extern void begin_hours(Hours *hours, pg_tz *zone);
+extern void find_hour(Hours *hours, TimestampTz moment);
+extern TimestampTz midnight_of(DateADT date, pg_tz *zone);
+
+/* hosts.c: the host of a url */
+
+extern bool find_host(const text *url, StringInfo host);
+
+/* reading.c: what a call reads with */
+
+/* Where functions have their filters that have no page. */
+#define ARG_FILTERS		2
+
+typedef struct Reader
+{
+	/* As the call began: */
+	Window		window;
+	Filters		filters;
+	IdleRule	rule;
+	pg_tz	   *zone;			/* TimeZone */
+	Store		store;
+	/* Then, as far as the call needs it: */
+	Trust		trust;
+	Selection  *selection;
+	Names	   *names;
+	Clipping   *clipping;
+	Activities *activities;		/* with labels */
+} Reader;
+
+extern void take_request(Reader *reader, FunctionCallInfo fcinfo, int first_filter);
+extern void begin_selecting(Reader *reader);
+extern void begin_selecting_there(Reader *reader);
+extern void begin_measuring(Reader *reader);
+extern Chunk *next_measured_chunk(Reader *reader);
+extern bool clip_next_chunk(Reader *reader);
+extern void end_reading(Reader *reader);
+
+/* json.c: the pieces of a JSON response */
+
+typedef struct Json
 {
 	StringInfoData text;
-	bool		has_session;
-	pg_tz	   *zone;			/* TimeZone at the start of the call */
-} JsonSessions;
+	pg_tz	   *zone;			/* of its dates */
+} Json;
 
+extern void begin_json(Json *json, pg_tz *zone, const char *opening);
+extern text *end_json(Json *json, const char *closing);
+extern void begin_json_object(Json *json);
+extern void end_json_object(Json *json);
+extern void begin_json_array(Json *json, const char *key);
+extern void end_json_array(Json *json);
+extern void append_json_text(Json *json, const char *key, const text *value);
+extern void append_json_uuid(Json *json, const char *key, Datum uuid, bool isnull);
+extern void append_json_number(Json *json, const char *key, int64 value, bool isnull);
+extern void append_json_double(Json *json, const char *key, double value);
+extern void append_json_moment(Json *json, const char *key, TimestampTz moment,
+							   bool isnull);
+extern void append_json_duration(Json *json, const char *key, int64 microseconds);
+
+/* formatting.c: sessions as rows and as the endpoints' JSON */
+
+extern Datum interval_datum(Interval *interval, int64 microseconds);
 extern void put_session_row(ReturnSetInfo *result, const Session *session);
-extern void begin_json_sessions(JsonSessions *json);
-extern void append_json_session(JsonSessions *json, const Session *session);
-extern text *end_json_sessions(JsonSessions *json, int32 total_count);
+extern HeapTuple form_session_row(TupleDesc columns, const Session *session);
+extern void put_list_row(ReturnSetInfo *result, const Session *session);
+extern void append_json_session(Json *json, const Session *session);
+extern void append_json_list_session(Json *json, const Session *session);
 
 #endif							/* EKRAN_SESSIONS_H */

@@ -3,8 +3,9 @@
  * estimates.c
  *	  What the planner is told of a call: how many rows, and at what cost.
  *
- * A page has as many rows as its count asks for, or as the window holds.  That is
- * estimated by the counts of days, if these may answer whoever the query is planned
+ * A page has as many rows as its count asks for, or as the window holds; what has no
+ * pages has some for each session that the window holds.  These are estimated by the
+ * counts of days, if these may answer whoever the query is planned
  * for: an estimate must not tell what a policy hides.  Nothing here raises an error
  * for arguments that the call itself would refuse.
  *
@@ -33,26 +34,29 @@
 
 PG_FUNCTION_INFO_V1(ekran_sessions_support);
 
-/* Where ekran_sessions and ekran_sessions_after have their arguments. */
+/* Where the functions have their arguments; those without a page lack the second two. */
 enum
 {
 	ARG_START,
 	ARG_END,
 	ARG_COUNT,
 	ARG_PAGE,					/* or the session that the page follows */
-	ARG_USERS,
-	ARG_CLIENTS,
-	NUM_ARGUMENTS
+	NUM_PAGE_ARGUMENTS = 6,
+	NUM_ARGUMENTS = 4
 };
+
+/* About how many rows, hours and labels, a statistic has of a session. */
+#define ROWS_OF_STATISTIC	10
 
 /* What is known of a call while it is planned. */
 typedef struct Call
 {
 	bool		has_window;		/* are both bounds known? */
 	Window		window;
-	double		limit;			/* rows at most */
+	double		limit;			/* rows at most; negative: none */
 	double		page;
 	bool		is_page;		/* by number? */
+	bool		is_statistic;	/* of the hours of sessions? */
 	int			users;			/* in a filter; 0: none is known */
 	int			clients;
 } Call;
@@ -100,27 +104,54 @@ take_length(const Const *argument)
 	return Max(1, ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
 }
 
+static bool
+is_one_of(const char *name, const char *const *names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static Call
 look_at_call(PlannerInfo *root, Node *node)
 {
+	static const char *const statistics[] = {
+		"ekran_application_statistics", "ekran_url_statistics", "ekran_user_productivity"
+	};
 	Call		call = {.window = {DT_NOBEGIN, DT_NOEND},.limit = MAX_PAGE_SIZE};
 	FuncExpr   *function = (FuncExpr *) node;
 	List	   *arguments;
+	const char *name;
+	int			count;
 
-	if (!IsA(node, FuncExpr) || list_length(function->args) != NUM_ARGUMENTS)
+	if (!IsA(node, FuncExpr))
 		return call;
 	arguments = function->args;
+	count = list_length(arguments);
+	name = get_func_name(function->funcid);
+	if ((count != NUM_PAGE_ARGUMENTS && count != NUM_ARGUMENTS) || name == NULL)
+		return call;
 	call.has_window =
 		take_bound(known_argument(root, arguments, ARG_START), &call.window.start);
 	call.has_window &=
 		take_bound(known_argument(root, arguments, ARG_END), &call.window.end);
-	call.limit = take_number(known_argument(root, arguments, ARG_COUNT),
-							 MAX_PAGE_SIZE, MAX_PAGE_SIZE);
-	call.page = take_number(known_argument(root, arguments, ARG_PAGE),
-							(double) PG_INT64_MAX, 0);
-	call.is_page = strcmp(get_func_name(function->funcid), "ekran_sessions") == 0;
-	call.users = take_length(known_argument(root, arguments, ARG_USERS));
-	call.clients = take_length(known_argument(root, arguments, ARG_CLIENTS));
+	if (count == NUM_PAGE_ARGUMENTS)
+	{
+		call.limit = take_number(known_argument(root, arguments, ARG_COUNT),
+								 MAX_PAGE_SIZE, MAX_PAGE_SIZE);
+		call.page = take_number(known_argument(root, arguments, ARG_PAGE),
+								(double) PG_INT64_MAX, 0);
+		call.is_page = strcmp(name, "ekran_sessions") == 0;
+	}
+	else
+	{
+		call.limit = -1;
+		call.is_statistic = is_one_of(name, statistics, lengthof(statistics));
+	}
+	/* the filters are the last ones */
+	call.users = take_length(known_argument(root, arguments, count - 2));
+	call.clients = take_length(known_argument(root, arguments, count - 1));
 	return call;
 }
 
@@ -205,8 +236,11 @@ find_store_quietly(Store *store)
 		load_store(store, schema);
 }
 
+/*
+ * About how many sessions a call goes through; negative if that can't be told.
+ */
 static double
-estimate_rows(const Store *store, const Call *call)
+estimate_sessions(const Store *store, const Call *call)
 {
 	double		selected = selected_sessions(store, call);
 
@@ -214,7 +248,8 @@ estimate_rows(const Store *store, const Call *call)
 		return call->limit;
 	if (call->is_page)
 		selected -= call->page * call->limit;
-	return Min(call->limit, Max(1, selected));
+	selected = Max(1, selected);
+	return call->limit < 0 ? selected : Min(call->limit, selected);
 }
 
 static bool
@@ -223,17 +258,18 @@ equal_calls(const Call *a, const Call *b)
 	return a->has_window == b->has_window &&
 		a->window.start == b->window.start && a->window.end == b->window.end &&
 		a->limit == b->limit && a->page == b->page && a->is_page == b->is_page &&
+		a->is_statistic == b->is_statistic &&
 		a->users == b->users && a->clients == b->clients;
 }
 
 /*
- * About how many rows a call returns.
+ * About how many sessions a call goes through, likewise.
  *
  * The planner asks twice, for the cost too.  So that the counts are not read twice, the
  * answer to the same statement of the same role is kept.
  */
 static double
-expected_rows(PlannerInfo *root, Node *node)
+expected_sessions(PlannerInfo *root, const Call *call)
 {
 	static struct
 	{
@@ -241,64 +277,78 @@ expected_rows(PlannerInfo *root, Node *node)
 		Oid			session;	/* of the store */
 		Oid			user;
 		TimestampTz statement;
-		double		rows;
+		double		sessions;
 	}			last;
-	Call		call;
 	Store		store;
 
-	if (node == NULL)
-		return MAX_PAGE_SIZE;
-	call = look_at_call(root, node);
-	if (root == NULL || !call.has_window || !ActiveSnapshotSet() ||
+	if (root == NULL || !call->has_window || !ActiveSnapshotSet() ||
 		!find_store_quietly(&store))
-		return call.limit;
+		return call->limit;
 
 	/* A plan is not to tell another role what this one may know. */
 	root->glob->dependsOnRole = true;
 	if (last.user != GetUserId() || last.session != store.tables[TABLE_SESSION] ||
 		last.statement != GetCurrentStatementStartTimestamp() ||
-		!equal_calls(&call, &last.call))
+		!equal_calls(call, &last.call))
 	{
-		last.rows = estimate_rows(&store, &call);
-		last.call = call;
+		last.sessions = estimate_sessions(&store, call);
+		last.call = *call;
 		last.session = store.tables[TABLE_SESSION];
 		last.user = GetUserId();
 		last.statement = GetCurrentStatementStartTimestamp();
 	}
-	return last.rows;
+	return last.sessions;
+}
+
+/*
+ * What one of so many sessions costs: its row, its names, and a descent into each
+ * derived table, whose pages others of the call have read.  A statistic also reads
+ * activities, or adds up hours.
+ */
+static Cost
+cost_of_session(const Call *call)
+{
+	Cost		cost = random_page_cost + 3 * cpu_tuple_cost + 50 * cpu_operator_cost;
+
+	return call->is_statistic ?
+		cost + ROWS_OF_STATISTIC * (random_page_cost + 10 * cpu_tuple_cost) : cost;
 }
 
 /*
  * ekran_sessions_support(internal) returns internal
  *
- * Planner support function of ekran_sessions and ekran_sessions_after.
+ * Planner support function of the functions that return sessions and statistics.  Where
+ * nothing can be told of those without pages, the server goes by their declarations.
  */
 Datum
 ekran_sessions_support(PG_FUNCTION_ARGS)
 {
 	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+	double		sessions;
+	Call		call;
 
 	if (IsA(request, SupportRequestRows))
 	{
 		SupportRequestRows *rows = (SupportRequestRows *) request;
 
-		rows->rows = expected_rows(rows->root, rows->node);
-		PG_RETURN_POINTER(rows);
+		call = look_at_call(rows->root, rows->node);
+		sessions = expected_sessions(rows->root, &call);
+		rows->rows = call.is_statistic ? sessions * ROWS_OF_STATISTIC : sessions;
+		PG_RETURN_POINTER(sessions < 0 ? NULL : rows);
 	}
 	if (IsA(request, SupportRequestCost))
 	{
 		SupportRequestCost *cost = (SupportRequestCost *) request;
-		double		sessions = expected_rows(cost->root, cost->node);
 
-		/*
-		 * A descent to where the page begins; then for each session its row,
-		 * its names, and a descent into each derived table, whose pages
-		 * others of the page have read.
-		 */
+		if (cost->node == NULL)
+			PG_RETURN_POINTER(NULL);
+		call = look_at_call(cost->root, cost->node);
+		sessions = expected_sessions(cost->root, &call);
+
+		/* a descent to where the first one is */
 		cost->startup = 0;
-		cost->per_tuple = 2 * random_page_cost +
-			sessions * (random_page_cost + 3 * cpu_tuple_cost + 50 * cpu_operator_cost);
-		PG_RETURN_POINTER(cost);
+		cost->per_tuple = 2 * random_page_cost + sessions * cost_of_session(&call);
+		PG_RETURN_POINTER(sessions < 0 ? NULL : cost);
 	}
 	PG_RETURN_POINTER(NULL);
 }

@@ -198,7 +198,7 @@ begin_fold(Fold *fold, const Store *store, SliceSet wanted, bool wait)
 	/* The reach is made of sessions, and these must be noted too. */
 	if (fold->status.counts.state == DERIVED_BROKEN)
 		refuse_broken(store, fold->status.counts.reason);
-	fold->activities = begin_activities(store);
+	fold->activities = begin_activities(store, NO_LABEL);
 }
 
 void

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * functions.c
- *	  The query functions that SQL calls.  Each reads from top to bottom:
- *	  check the arguments, copy the settings, find the store, then, while there
- *	  is a chunk of sessions, measure it and emit it.
+ *	  The query functions that return sessions.  Each reads from top to bottom:
+ *	  take the request, begin to read, then, while there is a chunk of sessions,
+ *	  measure it and emit it.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,78 +11,42 @@
 
 #include "ekran_sessions.h"
 #include "funcapi.h"
+#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(ekran_sessions);
 PG_FUNCTION_INFO_V1(ekran_sessions_after);
+PG_FUNCTION_INFO_V1(ekran_sessions_all);
 PG_FUNCTION_INFO_V1(ekran_sessions_total_count);
 PG_FUNCTION_INFO_V1(ekran_sessions_json);
+PG_FUNCTION_INFO_V1(ekran_session_list);
+PG_FUNCTION_INFO_V1(ekran_session_list_json);
 
-/* Where the functions have their filters. */
-enum
-{
-	ARG_COUNT_FILTERS = 2,
-	ARG_PAGE_FILTERS = 4
-};
-
-/* What the functions that return sessions read with. */
-typedef struct Reader
-{
-	Selection  *selection;
-	Names	   *names;
-	Measuring  *measuring;
-} Reader;
-
-static Reader
-begin_page(const Store *store, const IdleRule *rule, const Window *window,
-		   const Filters *filters, const PageRequest *page)
-{
-	Trust		trust = trust_for_caller(store, rule, true);
-	Reader		reader;
-
-	tell_trust(store, &trust);
-	reader.selection = begin_selection(store, window, filters, &trust);
-	reader.names = begin_names(store);
-	reader.measuring = begin_measuring(store, rule, window, &trust);
-	select_page(reader.selection, page);
-	return reader;
-}
+/* Where functions with a page have their filters; ARG_FILTERS is that of others. */
+#define ARG_PAGE_FILTERS	4
 
 /*
- * The next sessions, named and measured; NULL at the end.
+ * Return the sessions selected as rows of some kind.
  */
-static Chunk *
-next_measured_chunk(Reader *reader)
+static void
+return_sessions(ReturnSetInfo *result, Reader *reader,
+				void (*put_row) (ReturnSetInfo *result, const Session *session))
 {
-	Chunk	   *chunk = next_chunk(reader->selection);
+	Chunk	   *chunk;
 
-	if (chunk != NULL)
-	{
-		name_sessions(reader->names, chunk);
-		measure_sessions(reader->measuring, chunk);
-	}
-	return chunk;
+	while ((chunk = next_measured_chunk(reader)) != NULL)
+		for (int i = 0; i < chunk->count; i++)
+			put_row(result, &chunk->sessions[i]);
 }
 
 static Datum
-return_page(FunctionCallInfo fcinfo, const Window *window,
-			const Filters *filters, const PageRequest *page)
+return_page(FunctionCallInfo fcinfo, Reader *reader, const PageRequest *page)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	IdleRule	rule = idle_rule_setting();
-	Store		store;
-	Reader		reader;
-	Chunk	   *chunk;
-
-	find_store(&store);
 	InitMaterializedSRF(fcinfo, 0);
-
-	SPI_connect();
-	reader = begin_page(&store, &rule, window, filters, page);
-	while ((chunk = next_measured_chunk(&reader)) != NULL)
-		for (int i = 0; i < chunk->count; i++)
-			put_session_row(result, &chunk->sessions[i]);
-	end_measuring(reader.measuring);
-	SPI_finish();
+	begin_selecting(reader);
+	begin_measuring(reader);
+	select_page(reader->selection, page);
+	return_sessions((ReturnSetInfo *) fcinfo->resultinfo, reader, put_session_row);
+	end_reading(reader);
 	return (Datum) 0;
 }
 
@@ -101,11 +65,12 @@ return_page(FunctionCallInfo fcinfo, const Window *window,
 Datum
 ekran_sessions(PG_FUNCTION_ARGS)
 {
-	Window		window = get_window_arguments(fcinfo);
-	Filters		filters = get_filter_arguments(fcinfo, ARG_PAGE_FILTERS);
-	PageRequest page = get_page_arguments(fcinfo, "count", "page");
+	Reader		reader;
+	PageRequest page;
 
-	return return_page(fcinfo, &window, &filters, &page);
+	take_request(&reader, fcinfo, ARG_PAGE_FILTERS);
+	page = get_page_arguments(fcinfo, "count", "page");
+	return return_page(fcinfo, &reader, &page);
 }
 
 /*
@@ -120,11 +85,123 @@ ekran_sessions(PG_FUNCTION_ARGS)
 Datum
 ekran_sessions_after(PG_FUNCTION_ARGS)
 {
-	Window		window = get_window_arguments(fcinfo);
-	Filters		filters = get_filter_arguments(fcinfo, ARG_PAGE_FILTERS);
-	PageRequest page = get_keyset_arguments(fcinfo);
+	Reader		reader;
+	PageRequest page;
 
-	return return_page(fcinfo, &window, &filters, &page);
+	take_request(&reader, fcinfo, ARG_PAGE_FILTERS);
+	page = get_keyset_arguments(fcinfo);
+	return return_page(fcinfo, &reader, &page);
+}
+
+/* A call of ekran_sessions_all() that returns row after row. */
+typedef struct RowByRow
+{
+	Reader		reader;
+	Position	position;		/* of the session read last */
+	bool		is_at_end;
+	MemoryContext context;		/* for the rows in hand */
+	int			count;
+	int			next;
+	HeapTuple	rows[CHUNK_SIZE];
+} RowByRow;
+
+/*
+ * Read the sessions that follow.
+ *
+ * Nothing stays open from one call to the next: the query may never ask for more, and in
+ * between, savepoints may take back what was opened.  The snapshot is the query's, so
+ * that what follows a session is always the same.
+ */
+static void
+read_rows(RowByRow *call, TupleDesc columns)
+{
+	Reader	   *reader = &call->reader;
+	Chunk	   *chunk;
+
+	MemoryContextReset(call->context);
+	call->count = call->next = 0;
+	begin_selecting_there(reader);
+	begin_measuring(reader);
+	select_beyond(reader->selection, &call->position, CHUNK_SIZE);
+	while ((chunk = next_measured_chunk(reader)) != NULL)
+	{
+		MemoryContext caller_context = MemoryContextSwitchTo(call->context);
+
+		for (int i = 0; i < chunk->count; i++)
+			call->rows[call->count++] = form_session_row(columns, &chunk->sessions[i]);
+		MemoryContextSwitchTo(caller_context);
+		call->position = position_of(&chunk->sessions[chunk->count - 1]);
+	}
+	end_reading(reader);
+	call->is_at_end = call->count < CHUNK_SIZE;
+}
+
+static RowByRow *
+begin_row_by_row(FunctionCallInfo fcinfo, FuncCallContext * srf)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(srf->multi_call_memory_ctx);
+	RowByRow   *call = palloc0(sizeof(RowByRow));
+
+	take_request(&call->reader, fcinfo, ARG_FILTERS);
+	find_store(&call->reader.store);
+	call->position = before_all;
+	call->context = AllocSetContextCreate(CurrentMemoryContext, "ekran_sessions rows",
+										  ALLOCSET_DEFAULT_SIZES);
+	if (get_call_result_type(fcinfo, NULL, &srf->tuple_desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	srf->tuple_desc = BlessTupleDesc(srf->tuple_desc);
+	MemoryContextSwitchTo(caller_context);
+	return call;
+}
+
+static Datum
+return_row_by_row(FunctionCallInfo fcinfo)
+{
+	FuncCallContext *srf;
+	RowByRow   *call;
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		srf = SRF_FIRSTCALL_INIT();
+		srf->user_fctx = begin_row_by_row(fcinfo, srf);
+	}
+	srf = SRF_PERCALL_SETUP();
+	call = srf->user_fctx;
+	if (call->next == call->count && !call->is_at_end)
+		read_rows(call, srf->tuple_desc);
+	if (call->next == call->count)
+		SRF_RETURN_DONE(srf);
+	SRF_RETURN_NEXT(srf, HeapTupleGetDatum(call->rows[call->next++]));
+}
+
+/*
+ * ekran_sessions_all(start timestamptz, "end" timestamptz,
+ *					  users int[], clients uuid[])
+ *		returns setof ekran_session_row
+ *
+ * All sessions that ekran_sessions() has on its pages, in the same order.  Where a
+ * query asks row by row, no more than a chunk of them is held at a time; else the
+ * server keeps them, on disk beyond work_mem.  Errors: as ekran_sessions.
+ */
+Datum
+ekran_sessions_all(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Reader		reader;
+
+	if (result != NULL && IsA(result, ReturnSetInfo) &&
+		(result->allowedModes & SFRM_ValuePerCall) != 0 &&
+		(result->allowedModes & SFRM_Materialize_Preferred) == 0)
+		return return_row_by_row(fcinfo);
+
+	take_request(&reader, fcinfo, ARG_FILTERS);
+	InitMaterializedSRF(fcinfo, 0);
+	begin_selecting(&reader);
+	begin_measuring(&reader);
+	select_all(reader.selection);
+	return_sessions(result, &reader, put_session_row);
+	end_reading(&reader);
+	return (Datum) 0;
 }
 
 /*
@@ -138,19 +215,13 @@ ekran_sessions_after(PG_FUNCTION_ARGS)
 Datum
 ekran_sessions_total_count(PG_FUNCTION_ARGS)
 {
-	Window		window = get_window_arguments(fcinfo);
-	Filters		filters = get_filter_arguments(fcinfo, ARG_COUNT_FILTERS);
-	IdleRule	rule = idle_rule_setting();
-	Store		store;
-	Trust		trust;
+	Reader		reader;
 	int32		count;
 
-	find_store(&store);
-	SPI_connect();
-	trust = trust_for_caller(&store, &rule, true);
-	tell_trust(&store, &trust);
-	count = count_selected(begin_selection(&store, &window, &filters, &trust));
-	SPI_finish();
+	take_request(&reader, fcinfo, ARG_FILTERS);
+	begin_selecting(&reader);
+	count = count_selected(reader.selection);
+	end_reading(&reader);
 	PG_RETURN_INT32(count);
 }
 
@@ -167,26 +238,82 @@ ekran_sessions_total_count(PG_FUNCTION_ARGS)
 Datum
 ekran_sessions_json(PG_FUNCTION_ARGS)
 {
-	Window		window = get_window_arguments(fcinfo);
-	Filters		filters = get_filter_arguments(fcinfo, ARG_PAGE_FILTERS);
-	PageRequest page = get_page_arguments(fcinfo, "sessionCount", "pageIndex");
-	IdleRule	rule = idle_rule_setting();
-	Store		store;
 	Reader		reader;
+	PageRequest page;
+	Json		json;
 	Chunk	   *chunk;
 	int32		total_count;
-	JsonSessions json;
 
-	find_store(&store);
-	begin_json_sessions(&json);
+	take_request(&reader, fcinfo, ARG_PAGE_FILTERS);
+	page = get_page_arguments(fcinfo, "sessionCount", "pageIndex");
+	begin_json(&json, reader.zone, "{\"sessions\":[");
 
-	SPI_connect();
-	reader = begin_page(&store, &rule, &window, &filters, &page);
+	begin_selecting(&reader);
+	begin_measuring(&reader);
+	select_page(reader.selection, &page);
 	while ((chunk = next_measured_chunk(&reader)) != NULL)
 		for (int i = 0; i < chunk->count; i++)
 			append_json_session(&json, &chunk->sessions[i]);
-	end_measuring(reader.measuring);
 	total_count = count_selected(reader.selection);
-	SPI_finish();
-	PG_RETURN_TEXT_P(end_json_sessions(&json, total_count));
+	end_reading(&reader);
+	PG_RETURN_TEXT_P(end_json(&json, psprintf("],\"totalCount\":%d}", total_count)));
+}
+
+/*
+ * Begin to read what a list of sessions tells, which is no names.
+ */
+static void
+begin_list(Reader *reader)
+{
+	begin_selecting(reader);
+	reader->clipping = begin_clipping(&reader->store, &reader->window, &reader->trust);
+	select_all(reader->selection);
+}
+
+/*
+ * ekran_session_list(start timestamptz, "end" timestamptz,
+ *					  users int[], clients uuid[])
+ *		returns table (client_guid uuid, logout_date, login_date timestamptz,
+ *					   session_id bigint, user_id int)
+ *
+ * Who was where when: all sessions in the window, clipped, in the order of pages.
+ * Errors: as ekran_sessions.
+ * Rule: rules.md, Statistics.
+ */
+Datum
+ekran_session_list(PG_FUNCTION_ARGS)
+{
+	Reader		reader;
+
+	take_request(&reader, fcinfo, ARG_FILTERS);
+	InitMaterializedSRF(fcinfo, 0);
+	begin_list(&reader);
+	return_sessions((ReturnSetInfo *) fcinfo->resultinfo, &reader, put_list_row);
+	end_reading(&reader);
+	return (Datum) 0;
+}
+
+/*
+ * ekran_session_list_json("start" timestamptz, "end" timestamptz,
+ *						   "userIds" int[], "clientGuids" uuid[])
+ *		returns json
+ *
+ * The same as the vendor's sibling endpoint writes it.  Errors: as ekran_sessions.
+ * Rule: rules.md, JSON.
+ */
+Datum
+ekran_session_list_json(PG_FUNCTION_ARGS)
+{
+	Reader		reader;
+	Json		json;
+	Chunk	   *chunk;
+
+	take_request(&reader, fcinfo, ARG_FILTERS);
+	begin_json(&json, reader.zone, "[");
+	begin_list(&reader);
+	while ((chunk = next_measured_chunk(&reader)) != NULL)
+		for (int i = 0; i < chunk->count; i++)
+			append_json_list_session(&json, &chunk->sessions[i]);
+	end_reading(&reader);
+	PG_RETURN_TEXT_P(end_json(&json, "]"));
 }

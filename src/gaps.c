@@ -97,7 +97,7 @@ equal_gaps(const Gaps *a, const Gaps *b)
  * The first gap that ends later than a moment; there is one unless the moment
  * is infinity.
  */
-static int
+int
 gap_ending_after(const Gaps *gaps, TimestampTz moment)
 {
 	int			low = 0;

@@ -4,10 +4,10 @@
  *	  The sessions that a call is about: which, in what order, from where on, and
  *	  how many.
  *
- * A call goes like this.  functions.c checks the arguments, finds the store and
- * begins a selection (here), names (names.c) and measuring (measuring.c).  It
- * selects a page, which finds the position where that begins.  Then it pulls:
- * while there is a next chunk of sessions, in order, it has them named and measured,
+ * A call goes like this.  A function takes the request (reading.c), finds the store and
+ * begins a selection (here), names (names.c) and clipping (clipping.c).  It selects all,
+ * or a page, which finds the position where that begins.  Then it pulls: while there
+ * is a next chunk of sessions, in order, it has them named and measured (measuring.c),
  * and puts each out (formatting.c).  The count is asked of the same selection.
  *
  * All queries of a call run under the snapshot of the caller's query, so what
@@ -15,8 +15,8 @@
  *
  * To add a column of session to the result takes three places: the list
  * SESSION_COLUMNS, the row type in the SQL script, and formatting.c.  Another
- * statistic over the same sessions is one new file beside measuring.c, which takes
- * the same chunks, and its function in functions.c.
+ * statistic over the same sessions is one new file beside productivity.c, which pulls
+ * the same chunks.
  *
  *-------------------------------------------------------------------------
  */
@@ -245,22 +245,15 @@ static const StoreQuery count_between = {
 	.plan_options = PLAN_ONCE
 };
 
-static const StoreQuery login_of_session = {
-	.sql = "SELECT s.login_date FROM @store@.session s"
+static const StoreQuery session_by_id = {
+	.sql = "SELECT " COLUMNS_OF(s) " FROM @store@.session s"
 	" WHERE s.session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 	.parameters = {INT8OID},
-	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
+	.columns = {SESSION_COLUMNS(COLUMN_TYPE, COLUMN_TYPE,)},
 	.plan_options = PLAN_ONCE
 };
 
-/* A place in the order of sessions. */
-typedef struct Position
-{
-	TimestampTz login;
-	int64		session_id;
-} Position;
-
-static const Position before_all = {DT_NOBEGIN, PG_INT64_MIN};
+const Position before_all = {DT_NOBEGIN, PG_INT64_MIN};
 
 /*
  * A window's days are looked up in session_count, and only what sticks out of them is
@@ -352,6 +345,50 @@ begin_selection(const Store *store, const Window *window, const Filters *filters
 	return selection;
 }
 
+static void
+take_session(Session *session, const Rows *rows)
+{
+	memset(session, 0, sizeof(*session));
+	memcpy(session->stored, rows->values, sizeof(session->stored));
+	memcpy(session->is_null, rows->nulls, sizeof(session->is_null));
+	session->session_id = DatumGetInt64(session->stored[SESSION_SESSION_ID]);
+	session->span.login = DatumGetTimestampTz(session->stored[SESSION_LOGIN]);
+	session->span.is_finished = !session->is_null[SESSION_LOGOUT];
+	if (session->span.is_finished)
+		session->span.finish = DatumGetTimestampTz(session->stored[SESSION_LOGOUT]);
+}
+
+/*
+ * Find a session by its id; false if there is none that the caller may see.  Its
+ * computer, which is stored by reference, is not told.
+ */
+bool
+find_session(const Store *store, int64 session_id, Session *session)
+{
+	Datum		parameters[] = {Int64GetDatum(session_id)};
+	Rows		rows;
+	bool		is_found;
+
+	begin_rows(&rows, store, &session_by_id, parameters);
+	is_found = next_row(&rows);
+	if (is_found)
+		take_session(session, &rows);
+	end_rows(&rows);
+	session->is_null[SESSION_CLIENT_GUID] = true;
+	return is_found;
+}
+
+/*
+ * The place of a session in the order.
+ */
+Position
+position_of(const Session *session)
+{
+	Position	position = {session->span.login, session->session_id};
+
+	return position;
+}
+
 /*
  * Find where a keyset page begins.
  *
@@ -360,11 +397,9 @@ begin_selection(const Store *store, const Window *window, const Filters *filters
 static Position
 keyset_position(const Store *store, int64 session_id)
 {
-	Position	position;
-	Datum		parameters[] = {Int64GetDatum(session_id)};
-	Datum		login;
+	Session		session;
 
-	if (!read_row(store, &login_of_session, parameters, &login))
+	if (!find_session(store, session_id, &session))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
@@ -372,10 +407,14 @@ keyset_position(const Store *store, int64 session_id)
 				 errdetail("The after_session_id given, " INT64_FORMAT ", has no place in the order: that session has been deleted, never was, or is none that you may see.",
 						   session_id),
 				 errhint("Go on from an earlier row's session_id, or from null for the first page. In one REPEATABLE READ transaction, all pages show the same sessions.")));
+	return position_of(&session);
+}
 
-	position.login = DatumGetTimestampTz(login);
-	position.session_id = session_id;
-	return position;
+static void
+begin_part(Selection *selection)
+{
+	selection->part = selection->wanted == 0 ? PART_NONE :
+		selection->position.login <= selection->window->start ? PART_ACROSS : PART_WITHIN;
 }
 
 /*
@@ -399,8 +438,28 @@ select_page(Selection *selection, const PageRequest *page)
 		 selection->offset > PG_INT64_MAX - MAX_PAGE_SIZE))
 		selection->wanted = 0;
 
-	selection->part = selection->wanted == 0 ? PART_NONE :
-		selection->position.login <= selection->window->start ? PART_ACROSS : PART_WITHIN;
+	begin_part(selection);
+}
+
+/*
+ * Select all sessions.
+ */
+void
+select_all(Selection *selection)
+{
+	select_beyond(selection, &before_all, PG_INT64_MAX);
+}
+
+/*
+ * Select as many as are wanted of those beyond a position.
+ */
+void
+select_beyond(Selection *selection, const Position *position, int64 wanted)
+{
+	selection->position = *position;
+	selection->wanted = wanted;
+	selection->offset = 0;
+	begin_part(selection);
 }
 
 /*
@@ -682,19 +741,6 @@ open_within(Selection *selection)
 		open_part(selection, &page_within[selection->way]);
 	else
 		selection->part = PART_NONE;
-}
-
-static void
-take_session(Session *session, const Rows *rows)
-{
-	memset(session, 0, sizeof(*session));
-	memcpy(session->stored, rows->values, sizeof(session->stored));
-	memcpy(session->is_null, rows->nulls, sizeof(session->is_null));
-	session->session_id = DatumGetInt64(session->stored[SESSION_SESSION_ID]);
-	session->span.login = DatumGetTimestampTz(session->stored[SESSION_LOGIN]);
-	session->span.is_finished = !session->is_null[SESSION_LOGOUT];
-	if (session->span.is_finished)
-		session->span.finish = DatumGetTimestampTz(session->stored[SESSION_LOGOUT]);
 }
 
 /*

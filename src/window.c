@@ -26,6 +26,17 @@
 #include "ekran_sessions.h"
 
 /*
+ * Does a window select a session, whose finish is known?
+ *
+ * Rule: rules.md, Selected.
+ */
+bool
+is_selected(const SessionSpan *span, const Window *window)
+{
+	return span->finish > window->start && span->login < window->end;
+}
+
+/*
  * The range of instants whose moments a window leaves of a session.
  *
  * The session must be selected by the window (finish > start, login < end),

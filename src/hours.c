@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * hours.c
+ *	  The hours of a time zone.  Pure arithmetic; nothing here reads a table.
+ *
+ * The hour of a moment is what the server's date_trunc('hour', moment) says: the
+ * beginning of the clock's hour, by the offset from UTC that holds at the moment.  It
+ * changes when an hour of the clock is over, and when the offset does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ekran_sessions.h"
+#include "utils/datetime.h"
+
+/*
+ * Begin with the hours of a time zone.
+ */
+void
+begin_hours(Hours *hours, pg_tz *zone)
+{
+	memset(hours, 0, sizeof(*hours));
+	hours->zone = zone;
+}
+
+/*
+ * When the offset from UTC changes next after a moment: infinity if it doesn't.
+ */
+static TimestampTz
+next_change(pg_tz *zone, TimestampTz moment)
+{
+	int64		seconds = moment / USECS_PER_SEC - (moment % USECS_PER_SEC < 0 ? 1 : 0);
+	pg_time_t	now = seconds +
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	pg_time_t	change;
+	long		offset_before;
+	long		offset_after;
+	int			is_summer_before;
+	int			is_summer_after;
+
+	if (pg_next_dst_boundary(&now, &offset_before, &is_summer_before, &change,
+							 &offset_after, &is_summer_after, zone) != 1)
+		return DT_NOEND;
+	return time_t_to_timestamptz(change);
+}
+
+/*
+ * Find the hour that a moment lies in.
+ *
+ * Errors: 22008 if it begins before all timestamps.
+ * Rule: rules.md, Hours.
+ */
+void
+find_hour(Hours *hours, TimestampTz moment)
+{
+	struct pg_tm local;
+	fsec_t		fraction;
+	int			offset;
+
+	if (moment >= hours->from && moment < hours->until)
+		return;
+	if (timestamp2tm(moment, &offset, &local, &fraction, NULL, hours->zone) != 0)
+		hours->begin = DT_NOBEGIN;
+	else
+		hours->begin = moment - fraction -
+			(local.tm_min * SECS_PER_MINUTE + local.tm_sec) * USECS_PER_SEC;
+	if (!IS_VALID_TIMESTAMP(hours->begin))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	hours->from = moment;
+	hours->until = Min(hours->begin + USECS_PER_HOUR, next_change(hours->zone, moment));
+	hours->date = date2j(local.tm_year, local.tm_mon, local.tm_mday) -
+		POSTGRES_EPOCH_JDATE;
+	hours->hour = local.tm_hour;
+}
+
+/*
+ * When a date begins in a time zone: its midnight or, where the clock has none, what
+ * the server takes for it.
+ */
+TimestampTz
+midnight_of(DateADT date, pg_tz *zone)
+{
+	struct pg_tm local = {0};
+	int			offset;
+
+	j2date(date + POSTGRES_EPOCH_JDATE, &local.tm_year, &local.tm_mon, &local.tm_mday);
+	offset = DetermineTimeZoneOffset(&local, zone);
+	return date * USECS_PER_DAY + offset * USECS_PER_SEC;
+}

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * moments.c
+ *	  The moments of a session that a window leaves: login, counted activities and
+ *	  logout, in order, as far as they lie within Start' and End'.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ekran_sessions.h"
+
+/*
+ * Begin to read the moments of a session, whose activities are read from what is given
+ * until there is no next moment.
+ *
+ * Rule: rules.md, moments, Start' and End'.
+ */
+void
+begin_moments(Moments *moments, Activities *activities, const Clipped *clipped)
+{
+	moments->activities = activities;
+	moments->clipped = clipped;
+	moments->stage = clipped->bounds.first <= clipped->bounds.last ?
+		MOMENTS_LOGIN : MOMENTS_END;
+}
+
+static bool
+take_end(Moments *moments, TimestampTz moment)
+{
+	moments->current.moment = moment;
+	moments->current.label = NULL;
+	return contains_moment(&moments->clipped->bounds, moment);
+}
+
+/*
+ * Go to the next moment; false at the end.  Bounds lie within login and finish, so that
+ * all activities between them count.
+ */
+bool
+next_moment(Moments *moments)
+{
+	const Clipped *clipped = moments->clipped;
+	const SessionSpan *span = &clipped->session->span;
+
+	if (moments->stage == MOMENTS_LOGIN)
+	{
+		moments->stage = MOMENTS_ACTIVITIES;
+		begin_session(moments->activities, clipped->session->session_id,
+					  clipped->bounds.first, clipped->bounds.last);
+		if (take_end(moments, span->login))
+			return true;
+	}
+	if (moments->stage == MOMENTS_ACTIVITIES)
+	{
+		if (next_in_session(moments->activities, &moments->current))
+			return true;
+		end_session(moments->activities);
+		moments->stage = MOMENTS_LOGOUT;
+	}
+	if (moments->stage == MOMENTS_LOGOUT)
+	{
+		moments->stage = MOMENTS_END;
+		return span->is_finished && take_end(moments, span->finish);
+	}
+	return false;
+}
