@@ -3,16 +3,19 @@
 \set ECHO none
 \i test/helpers.sql
 \i test/independent_reading.sql
+\i test/independent_statistics.sql
 \i test/random_store.sql
+\i test/random_usage.sql
 \set ECHO all
 SELECT ekran_create_store('states');
 SET ekran_sessions.store = 'states';
 SET search_path = states, public;
+ALTER TABLE activity ALTER application SET DEFAULT testing.random_application(), ALTER url SET DEFAULT testing.random_url();
 
--- Compares 24 windows by thresholds below, at and above what the index leaves
--- out, and says whether anything was pending.
+-- Compares 24 windows, and statistics of 8, by thresholds below, at and above what the
+-- index leaves out, and says whether anything was pending.
 CREATE FUNCTION testing.compare(state text, OUT state_ text, OUT pending text,
-	OUT windows numeric, OUT different numeric, OUT checked bigint)
+	OUT windows numeric, OUT different numeric, OUT statistics numeric, OUT checked bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
 	result record;
@@ -28,6 +31,7 @@ BEGIN
 	pending := CASE WHEN sessions_pending = 0 THEN 'none' ELSE 'some' END;
 	windows := 0;
 	different := 0;
+	statistics := 0;
 	FOR threshold, policy IN VALUES ('15min', 'whole'), ('61s', 'excess'),
 			('60s', 'whole'), ('59s', 'whole') LOOP
 		PERFORM set_config('ekran_sessions.idle_threshold', threshold, true);
@@ -35,6 +39,8 @@ BEGIN
 		SELECT * INTO result FROM testing.compare_random_windows(6);
 		windows := windows + result.compared;
 		different := different + result.different;
+		SELECT * INTO result FROM testing.compare_random_statistics(2);
+		statistics := statistics + result.different;
 	END LOOP;
 	SELECT count(*) INTO checked FROM ekran_check();
 END

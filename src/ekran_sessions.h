@@ -228,8 +228,8 @@ typedef struct CallerRights
 /* What who may not read a store is told. */
 #define READER_GRANTS \
 	"To read a store takes USAGE on its schema, SELECT on its tables session, client and app_user, " \
-	"SELECT on the columns session_id and activity_date of activity, and what its policies read; " \
-	"to keep it takes the rights of its owner."
+	"SELECT on the columns session_id and activity_date of activity (of application, or url, and activity_id too " \
+	"for statistics of these), and what its policies read; to keep it takes the rights of its owner."
 
 extern void pin_search_path(void);
 extern void pin_quoting(void);

@@ -68,7 +68,14 @@ FROM divided WHERE next > idle_from
 ORDER BY 4, 1
 $$;
 
--- Divides a span of time where date_trunc('hour', t) changes, wherever that is:
+-- Which hour it is: by date_trunc, and on the wall. The latter differs where the clock is
+-- set amid an hour: put back an hour at one past midnight, it shows the day before.
+CREATE OR REPLACE FUNCTION independent.clock(t timestamptz) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT concat_ws(' ', extract(epoch FROM date_trunc('hour', t)), t::date, extract(hour FROM t))
+$$;
+
+-- Divides a span of time where either changes, wherever that is:
 -- looks at each quarter of an hour, and halves those that begin and end in
 -- different hours, until a microsecond is left. Not for spans of many years.
 CREATE OR REPLACE FUNCTION independent.hours(
@@ -84,14 +91,14 @@ WITH RECURSIVE looked_at AS (
 	SELECT half.a, half.b
 	FROM looked_at l, LATERAL (SELECT a + (b - a) / 2 AS middle) m,
 		LATERAL (VALUES (l.a, middle), (middle, l.b)) AS half (a, b)
-	WHERE date_trunc('hour', l.a) <> date_trunc('hour', l.b)
+	WHERE independent.clock(l.a) <> independent.clock(l.b)
 	AND l.b - l.a > interval '1 microsecond'
 ), beginnings AS (
 	SELECT span_start AS t
 	UNION
 	SELECT b FROM looked_at
 	WHERE b - a = interval '1 microsecond'
-	AND date_trunc('hour', a) <> date_trunc('hour', b)
+	AND independent.clock(a) <> independent.clock(b)
 	AND b > span_start AND b < span_end
 )
 SELECT t, lead(t, 1, span_end) OVER (ORDER BY t), date_trunc('hour', t)
