@@ -95,7 +95,7 @@ BEGIN
 	DROP SCHEMA way CASCADE;
 END
 $$;
-SELECT code, message, detail, hint FROM testing.in_the_way('CREATE VIEW way.session AS SELECT 1 AS session_id')
+SELECT code, message, detail, hint FROM testing.in_the_way('CREATE SEQUENCE way.session')
 	AS (code text, message text, detail text, hint text) \gx
 SELECT statement, code, message FROM unnest(ARRAY[
 	'CREATE TABLE way.client (client_guid uuid NOT NULL)',

@@ -412,7 +412,10 @@ become_store_owner(StoreBuild *build, Store *store)
 	if (build->is_new)
 		store->owner = GetUserId();
 	else
+	{
+		refuse_views(store);
 		require_owner_rights(store);
+	}
 	build->owner = store->owner;
 	return become_owner(store, OWNER_MAINTAINS);
 }
@@ -1295,7 +1298,7 @@ create_or_complete(StoreBuild *build, const char *name)
  * Make a store in a schema, or complete one that lacks something.
  *
  * What is there keeps its data, and what its owner has added.  Errors: 42809
- * for an object in the way with another shape or owner; 42501 for a store of
+ * for an object in the way with another shape or owner, and for a store of views; 42501 for a store of
  * another owner; 22004 and 42939 for a schema that can't be; 25001 for a store that
  * is there, outside of READ COMMITTED; 55P03 where others use a store that this
  * transaction has written to; 40001 where the schema changes meanwhile; the server's

@@ -798,6 +798,11 @@ derived_status(const Store *store, Snapshot snapshot, bool keep_locked)
 	Relation	tables[NUM_STORE_TABLES] = {NULL};
 	LOCKMODE	mode = keep_locked ? AccessShareLock : NoLock;
 
+	/* Derived tables that have been left beside views tell nothing of these. */
+	status.gaps.reason = status.counts.reason = why_of_views(store);
+	if (status.gaps.reason != NULL)
+		return status;
+
 	for (StoreTable which = TABLE_SESSION; which < NUM_STORE_TABLES; which++)
 		tables[which] = open_for_status(store, which);
 	AcceptInvalidationMessages();

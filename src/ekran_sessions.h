@@ -195,6 +195,8 @@ extern const char *const table_names[NUM_STORE_TABLES];
 extern void find_store(Store *store);
 extern bool load_store(Store *store, Oid schema);
 extern bool is_table_of(Oid relation, Oid owner, bool may_be_partitioned);
+extern const char *why_of_views(const Store *store);
+extern void refuse_views(const Store *store);
 extern void begin_rows(Rows *rows, const Store *store, const StoreQuery *query,
 					   const Datum *parameters);
 extern bool next_row(Rows *rows);
@@ -229,7 +231,7 @@ typedef struct CallerRights
 #define READER_GRANTS \
 	"To read a store takes USAGE on its schema, SELECT on its tables session, client and app_user, " \
 	"SELECT on the columns session_id and activity_date of activity (of application, or url, and activity_id too " \
-	"for statistics of these), and what its policies read; to keep it takes the rights of its owner."
+	"for statistics of these), and what its policies and views read; to keep it takes the rights of its owner."
 
 extern void pin_search_path(void);
 extern void pin_quoting(void);

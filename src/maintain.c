@@ -290,6 +290,7 @@ ekran_maintain(PG_FUNCTION_ARGS)
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	find_store(&store);
+	refuse_views(&store);
 	require_owner_rights(&store);
 	/* On a standby, such a lock can't even be asked for. */
 	PreventCommandIfReadOnly("ekran_maintain()");

@@ -47,7 +47,7 @@ typedef struct NameEntry
 /* Names by their ids, of one kind. */
 typedef struct NameTable
 {
-	const StoreQuery *query;
+	const StoreQuery *query;	/* NULL: there is no such table */
 	Oid			key_type;
 	HTAB	   *entries;
 } NameTable;
@@ -60,12 +60,16 @@ struct Names
 	MemoryContext context;		/* where names stay for the call */
 };
 
+/*
+ * A store may lack the table: then nobody has a name.
+ */
 static void
-begin_name_table(NameTable *table, const StoreQuery *query)
+begin_name_table(NameTable *table, const Store *store, StoreTable which,
+				 const StoreQuery *query)
 {
 	HASHCTL		control = {0};
 
-	table->query = query;
+	table->query = OidIsValid(store->tables[which]) ? query : NULL;
 	table->key_type = query->columns[0].type;
 	control.keysize = sizeof(NameKey);
 	control.entrysize = sizeof(NameEntry);
@@ -84,8 +88,8 @@ begin_names(const Store *store)
 
 	names->store = store;
 	names->context = CurrentMemoryContext;
-	begin_name_table(&names->clients, &client_names);
-	begin_name_table(&names->users, &user_names);
+	begin_name_table(&names->clients, store, TABLE_CLIENT, &client_names);
+	begin_name_table(&names->users, store, TABLE_APP_USER, &user_names);
 	return names;
 }
 
@@ -169,7 +173,7 @@ find_names(const Names *names, NameTable *table, const Chunk *chunk,
 		entries[i]->is_null = true;
 		unknown[nunknown++] = session->stored[id_column];
 	}
-	if (nunknown > 0)
+	if (nunknown > 0 && table->query != NULL)
 		learn_names(names, table, unknown, nunknown);
 }
 

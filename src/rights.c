@@ -153,6 +153,7 @@ become_caller(Store *store, CallerRights caller)
 static CallerRights
 take_owner_rights(Store *store)
 {
+	refuse_views(store);
 	require_owner_rights(store);
 	if (!is_table_of(store->tables[TABLE_SESSION], store->owner, true) ||
 		!is_table_of(store->tables[TABLE_ACTIVITY], store->owner, true))
@@ -169,8 +170,8 @@ take_owner_rights(Store *store)
  * Find the store that the setting names and take on its owner's rights, for
  * what keeps it in order; become_caller() ends that.
  *
- * Errors: those of find_store(); 42501 for who has not the owner's rights; 55000
- * where activity is not a table of the owner's, for what somebody else has
+ * Errors: those of find_store(); 42809 for a store of views; 42501 for who has not the
+ * owner's rights; 55000 where activity is not a table of the owner's, for what somebody else has
  * planted there would run with the owner's rights.
  */
 CallerRights

@@ -63,6 +63,9 @@ static const char *const state_names[] = {
 	[DERIVED_BROKEN] = "broken",
 };
 
+/* Of a store whose session or activity is no table. */
+#define STATE_VIEWS	"views"
+
 static bool
 may_read(Oid table)
 {
@@ -145,11 +148,11 @@ store_status(const Store *store)
  *		counted_by text, indexed_sessions, pending_rows, pending_sessions,
  *		derived_bytes, activity_bytes bigint
  *
- * How the store that the setting names is, under the caller's snapshot: state ok, raw
- * or broken, and why; what answers the caller, index or activity, and what counts
+ * How the store that the setting names is, under the caller's snapshot: state ok, raw,
+ * broken or, of a store of views, views, and why; what answers the caller, index or activity, and what counts
  * sessions for the caller, session_count or session, where reason is null or says why
  * not the former.  Counts of rows are null for who may not read the table, and of a
- * broken store.
+ * broken store or one of views, whose activities have no size that could be told.
  * Errors: those of find_store().
  */
 Datum
@@ -163,12 +166,14 @@ ekran_status(PG_FUNCTION_ARGS)
 	Verdict		verdict;
 	Trust		trust;
 	const char *reason;
+	bool		is_of_views;
 	Store		store;
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
 	find_store(&store);
+	is_of_views = why_of_views(&store) != NULL;
 	status = store_status(&store);
 	verdict = status.counts.state > status.gaps.state ? status.counts : status.gaps;
 	trust = trust_for_caller(&store, &rule, true);
@@ -179,7 +184,8 @@ ekran_status(PG_FUNCTION_ARGS)
 		trust.not_by_index != NULL ? trust.not_by_index : trust.not_by_counts;
 
 	values[STATUS_STORE] = NameGetDatum(&store.name);
-	values[STATUS_STATE] = CStringGetTextDatum(state_names[verdict.state]);
+	values[STATUS_STATE] =
+		CStringGetTextDatum(is_of_views ? STATE_VIEWS : state_names[verdict.state]);
 	nulls[STATUS_REASON] = reason == NULL;
 	if (reason != NULL)
 		values[STATUS_REASON] = CStringGetTextDatum(reason);
@@ -194,6 +200,7 @@ ekran_status(PG_FUNCTION_ARGS)
 		Int64GetDatum(table_size(&store, store.tables[TABLE_SESSION_IDLE]) +
 					  table_size(&store, store.tables[TABLE_PENDING]) +
 					  table_size(&store, store.tables[TABLE_SESSION_COUNT]));
+	nulls[STATUS_ACTIVITY_BYTES] = is_of_views;
 	values[STATUS_ACTIVITY_BYTES] =
 		Int64GetDatum(table_size(&store, store.tables[TABLE_ACTIVITY]));
 	SPI_finish();

@@ -120,6 +120,58 @@ is_table_of(Oid relation, Oid owner, bool may_be_partitioned)
 }
 
 /*
+ * What makes a store one of views, or NULL: its owner has put something else than a
+ * table in the place of session or activity.  Queries read through it as the server
+ * does.  It has no triggers, so nothing is derived from it or maintained.
+ */
+const char *
+why_of_views(const Store *store)
+{
+	static const StoreTable tables[] = {TABLE_SESSION, TABLE_ACTIVITY};
+
+	for (size_t i = 0; i < lengthof(tables); i++)
+	{
+		Oid			table = store->tables[tables[i]];
+		const char *kind = NULL;
+
+		switch (OidIsValid(table) ? get_rel_relkind(table) : '\0')
+		{
+			case RELKIND_VIEW:
+				kind = "a view";
+				break;
+			case RELKIND_MATVIEW:
+				kind = "a materialized view";
+				break;
+			case RELKIND_FOREIGN_TABLE:
+				kind = "a foreign table";
+				break;
+		}
+		if (kind != NULL)
+			return psprintf("\"%s\" is %s", table_names[tables[i]], kind);
+	}
+	return NULL;
+}
+
+/*
+ * Refuse what takes a store of tables.
+ *
+ * Errors: 42809.
+ */
+void
+refuse_views(const Store *store)
+{
+	const char *reason = why_of_views(store);
+
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("store \"%s\" is one of views", NameStr(store->name)),
+				 errdetail("In its schema, %s. Nothing is derived from what it shows, so there is nothing to maintain.",
+						   reason),
+				 errhint("For a store of tables, call ekran_create_store() with another schema, and insert into its tables what the views show.")));
+}
+
+/*
  * Look the store in a schema up; false if there is none.
  *
  * A store belongs to the owner of its table session.
