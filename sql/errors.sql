@@ -49,9 +49,9 @@ SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT * FROM ekran_sessions(coun
 SET ekran_sessions.store = 'public';
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
 SET ekran_sessions.store = 'errors';
-ALTER TABLE client RENAME TO computer;
+ALTER TABLE activity RENAME TO event;
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
-ALTER TABLE computer RENAME TO client;
+ALTER TABLE event RENAME TO activity;
 ALTER TABLE app_user ALTER user_name TYPE varchar;
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
 -- arguments of another type
