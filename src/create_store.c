@@ -1298,12 +1298,12 @@ create_or_complete(StoreBuild *build, const char *name)
  * Make a store in a schema, or complete one that lacks something.
  *
  * What is there keeps its data, and what its owner has added.  Errors: 42809
- * for an object in the way with another shape or owner, and for a store of views; 42501 for a store of
- * another owner; 22004 and 42939 for a schema that can't be; 25001 for a store that
- * is there, outside of READ COMMITTED; 55P03 where others use a store that this
- * transaction has written to; 40001 where the schema changes meanwhile; the server's
- * own where the caller may not create or alter, or where rows violate a constraint
- * that was missing.  On error nothing changes.
+ * for an object in the way with another shape or owner, and for a store of views;
+ * 42501 for a store of another owner; 22004 and 42939 for a schema that can't be; 25001
+ * for a store that is there, outside of READ COMMITTED; 55P03 where others use a store
+ * that this transaction has written to; 40001 where the schema changes meanwhile; the
+ * server's own where the caller may not create or alter, or where rows violate a
+ * constraint that was missing.  On error nothing changes.
  */
 Datum
 ekran_create_store(PG_FUNCTION_ARGS)

@@ -171,8 +171,8 @@ take_owner_rights(Store *store)
  * what keeps it in order; become_caller() ends that.
  *
  * Errors: those of find_store(); 42809 for a store of views; 42501 for who has not the
- * owner's rights; 55000 where activity is not a table of the owner's, for what somebody else has
- * planted there would run with the owner's rights.
+ * owner's rights; 55000 where activity is not a table of the owner's, for what somebody
+ * else has planted there would run with the owner's rights.
  */
 CallerRights
 begin_maintenance(Store *store)

@@ -149,10 +149,11 @@ store_status(const Store *store)
  *		derived_bytes, activity_bytes bigint
  *
  * How the store that the setting names is, under the caller's snapshot: state ok, raw,
- * broken or, of a store of views, views, and why; what answers the caller, index or activity, and what counts
- * sessions for the caller, session_count or session, where reason is null or says why
- * not the former.  Counts of rows are null for who may not read the table, and of a
- * broken store or one of views, whose activities have no size that could be told.
+ * broken or, of a store of views, views, and why; what answers the caller, index or
+ * activity, and what counts sessions for the caller, session_count or session, where
+ * reason is null or says why not the former.  Counts of rows are null for who may not
+ * read the table, and of a broken store or one of views, whose activities have no size
+ * that could be told.
  * Errors: those of find_store().
  */
 Datum
