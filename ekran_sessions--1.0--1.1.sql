@@ -53,7 +53,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000
 SUPPORT ekran_sessions_support;
 
 COMMENT ON FUNCTION ekran_application_statistics(timestamp with time zone, timestamp with time zone, integer[], uuid[]) IS
-'Returns for each session of ekran_sessions_all, hour of TimeZone (time_of_day is its beginning) and application how long it was in use; null is none, as from the login to the first activity. A session''s durations add up to its productivity_time. In the order of pages, hours, durations from the longest on, names. Errors: 22023 for a start later than the end, 22008 for an hour that begins before all timestamps, 42501 also without SELECT on activity_id and application of activity.';
+'Returns for each session of ekran_sessions_all, hour of TimeZone (time_of_day is its beginning) and application how long it was in use; null is none, as from the login to the first activity. A session''s durations add up to its productivity_time. In the order of pages, hours, durations from the longest on, names. Errors: 22023 for a start later than the end, 22008 for an hour that begins before all timestamps, and for what no interval holds, 42501 also without SELECT on activity_id and application of activity.';
 
 CREATE FUNCTION ekran_url_statistics(
 	start timestamp with time zone DEFAULT NULL,
@@ -88,7 +88,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000
 SUPPORT ekran_sessions_support;
 
 COMMENT ON FUNCTION ekran_user_productivity(timestamp with time zone, timestamp with time zone, integer[], uuid[]) IS
-'Returns for each user, date and hour (0 to 23) of TimeZone the minutes in which any session of ekran_sessions_all was active; what several have active at once counts once. Sessions without a user are one group with a null user_id. In no particular order. Errors: 22023 for a start later than the end, 22008 for an hour that begins before all timestamps.';
+'Returns for each user, date and hour (0 to 23) of TimeZone the minutes in which any session of ekran_sessions_all was active; what several have active at once counts once. Sessions without a user are one group with a null user_id. In no particular order. Errors: 22023 for a start later than the end, 22008 for an hour that begins before all timestamps, and for what no interval holds.';
 
 CREATE FUNCTION ekran_session_timeline(
 	session_id bigint,
@@ -159,3 +159,24 @@ COMMENT ON FUNCTION ekran_user_productivity_json(timestamp with time zone, times
 
 COMMENT ON FUNCTION ekran_sessions_support(internal) IS
 'Planner support function: estimates rows and cost of the functions that return sessions and statistics of them, from what is constant of their arguments, and from session_count, if that may answer the caller.';
+
+COMMENT ON FUNCTION ekran_create_store(name) IS
+'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, and for a store of views, 42501 for the store of an owner whose rights the caller does not have, 25001 where something is missing from a store outside of READ COMMITTED, 55P03 where others use a store that the transaction has written to, 55006 while a statement on sessions or activities is in progress, 22004 for a null schema, 42939 for a reserved one.';
+
+COMMENT ON PROCEDURE ekran_maintain() IS
+'Folds what is pending into the derived tables, or makes them anew where they can not be trusted, committing every stretch of sessions; tells every few seconds how far it is. For cron; may be cancelled and called again. Does nothing while another call is at it. Errors: 2D000 in a transaction block, 42809 for a store of views, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one, 25001 where READ COMMITTED is not the default.';
+
+COMMENT ON FUNCTION ekran_refresh() IS
+'Folds what is pending into the derived tables, and returns the number of sessions folded: what is returned by others stays the same, and gets faster. Skips what others are folding; folds nothing, with a warning, outside of READ COMMITTED, while a statement on sessions or activities is in progress, and in a store that is raw. Errors: 42809 for a store of views, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one.';
+
+COMMENT ON FUNCTION ekran_status() IS
+'Returns how the store is: state ok, raw (read from activity and session until ekran_maintain() has made the derived tables anew) broken (to be completed by ekran_create_store()), or views (session or activity is no table; nothing is derived); what answers the caller, index or activity, and what sessions are counted by, session_count or session, and the reason where it is the latter; sessions with a row in the index, rows and sessions pending (null without SELECT on the table); sizes in bytes with indexes; what can not be told of views is null. Errors: 42P01 without a store.';
+
+COMMENT ON FUNCTION ekran_check() IS
+'Recomputes the derived tables, and returns a row for every session where they differ, for every day that has another number of sessions than counted (with a null session_id), and for every session_id that has activities but no session; none when all is right. Of what is not in use, a notice says so. Errors: 42809 for a store of views, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one or while a statement on sessions or activities is in progress.';
+
+COMMENT ON FUNCTION ekran_purge(timestamp with time zone) IS
+'Deletes the sessions whose logout lies before the moment, with their activities, and returns their number; running sessions stay. What the index holds of them goes with the next ekran_maintain(). Errors: 22023 for null, 42809 for a store of views, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one.';
+
+COMMENT ON FUNCTION ekran_close_sessions(interval, timestamp with time zone) IS
+'Closes the sessions of crashed agents: gives each running session whose latest activity up to as_of (or login) lies more than silent_for before as_of a logout at that moment, and returns them. Errors: 22023 for null, a negative interval or an infinite moment, 42809 for a store of views, 42501 without the rights of the store''s owner.';

@@ -102,7 +102,7 @@ typedef struct RowByRow
 	MemoryContext context;		/* for the rows in hand */
 	int			count;
 	int			next;
-	HeapTuple	rows[CHUNK_SIZE];
+	HeapTuple	rows[MAX_PAGE_SIZE];
 } RowByRow;
 
 /*
@@ -122,7 +122,7 @@ read_rows(RowByRow *call, TupleDesc columns)
 	call->count = call->next = 0;
 	begin_selecting_there(reader);
 	begin_measuring(reader);
-	select_beyond(reader->selection, &call->position, CHUNK_SIZE);
+	select_beyond(reader->selection, &call->position, MAX_PAGE_SIZE);
 	while ((chunk = next_measured_chunk(reader)) != NULL)
 	{
 		MemoryContext caller_context = MemoryContextSwitchTo(call->context);
@@ -133,7 +133,7 @@ read_rows(RowByRow *call, TupleDesc columns)
 		call->position = position_of(&chunk->sessions[chunk->count - 1]);
 	}
 	end_reading(reader);
-	call->is_at_end = call->count < CHUNK_SIZE;
+	call->is_at_end = call->count < MAX_PAGE_SIZE;
 }
 
 static RowByRow *
@@ -180,7 +180,7 @@ return_row_by_row(FunctionCallInfo fcinfo)
  *		returns setof ekran_session_row
  *
  * All sessions that ekran_sessions() has on its pages, in the same order.  Where a
- * query asks row by row, no more than a chunk of them is held at a time; else the
+ * query asks row by row, no more than a page of them is held at a time; else the
  * server keeps them, on disk beyond work_mem.  Errors: as ekran_sessions.
  */
 Datum

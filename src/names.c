@@ -2,7 +2,7 @@
  *
  * names.c
  *	  The names of clients and users, looked up once a call for each that
- *	  occurs: sessions are many, clients and users few.
+ *	  occurs, as long as they are few: sessions are many.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +12,7 @@
 #include "ekran_sessions.h"
 #include "utils/array.h"
 #include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/uuid.h"
 
 /* By a join: a list would be gone through for each row of a small table. */
@@ -30,6 +31,12 @@ static const StoreQuery user_names = {
 	.columns = {{INT4OID, NOT_NULL}, {TEXTOID, NULLABLE}},
 	.plan_options = PLAN_ONCE
 };
+
+/*
+ * Names kept at the most: beyond that, they are looked up anew, so that what a call takes
+ * does not grow with the store.
+ */
+#define MAX_NAMES	10000
 
 /* The longer of the keys, a uuid; an int4 takes the front of it. */
 typedef struct NameKey
@@ -57,15 +64,15 @@ struct Names
 	const Store *store;
 	NameTable	clients;
 	NameTable	users;
-	MemoryContext context;		/* where names stay for the call */
+	MemoryContext context;		/* for the names */
 };
 
 /*
  * A store may lack the table: then nobody has a name.
  */
 static void
-begin_name_table(NameTable *table, const Store *store, StoreTable which,
-				 const StoreQuery *query)
+begin_name_table(NameTable *table, MemoryContext context, const Store *store,
+				 StoreTable which, const StoreQuery *query)
 {
 	HASHCTL		control = {0};
 
@@ -73,13 +80,22 @@ begin_name_table(NameTable *table, const Store *store, StoreTable which,
 	table->key_type = query->columns[0].type;
 	control.keysize = sizeof(NameKey);
 	control.entrysize = sizeof(NameEntry);
-	control.hcxt = CurrentMemoryContext;
+	control.hcxt = context;
 	table->entries = hash_create("ekran_sessions names", 64, &control,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+static void
+begin_name_tables(Names *names)
+{
+	begin_name_table(&names->clients, names->context, names->store, TABLE_CLIENT,
+					 &client_names);
+	begin_name_table(&names->users, names->context, names->store, TABLE_APP_USER,
+					 &user_names);
+}
+
 /*
- * Begin to look up names, which stay in the current memory context.
+ * Begin to look up names.
  */
 Names *
 begin_names(const Store *store)
@@ -87,9 +103,10 @@ begin_names(const Store *store)
 	Names	   *names = palloc(sizeof(Names));
 
 	names->store = store;
-	names->context = CurrentMemoryContext;
-	begin_name_table(&names->clients, store, TABLE_CLIENT, &client_names);
-	begin_name_table(&names->users, store, TABLE_APP_USER, &user_names);
+	names->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "ekran_sessions names",
+										   ALLOCSET_DEFAULT_SIZES);
+	begin_name_tables(names);
 	return names;
 }
 
@@ -178,7 +195,8 @@ find_names(const Names *names, NameTable *table, const Chunk *chunk,
 }
 
 /*
- * Give the sessions of a chunk the names of their clients and users.
+ * Give the sessions of a chunk the names of their clients and users, which are valid
+ * until the next call.
  */
 void
 name_sessions(Names *names, Chunk *chunk)
@@ -186,6 +204,12 @@ name_sessions(Names *names, Chunk *chunk)
 	NameEntry  *clients[CHUNK_SIZE];
 	NameEntry  *users[CHUNK_SIZE];
 
+	if (hash_get_num_entries(names->clients.entries) +
+		hash_get_num_entries(names->users.entries) > MAX_NAMES)
+	{
+		MemoryContextReset(names->context);
+		begin_name_tables(names);
+	}
 	find_names(names, &names->clients, chunk, SESSION_CLIENT_GUID, clients);
 	find_names(names, &names->users, chunk, SESSION_USER_ID, users);
 	for (int i = 0; i < chunk->count; i++)

@@ -67,6 +67,7 @@ keep_label(Stretches *stretches)
 /*
  * Read the next stretch, in order; false at the end.
  *
+ * Errors: 22008 for one that no interval holds.
  * Rule: rules.md, Stretches.
  */
 bool
@@ -92,7 +93,9 @@ next_stretch(Stretches *stretches, Stretch *stretch)
 	}
 
 	active_until = current->moment -
-		idle_part(stretches->rule, current->moment - stretches->previous);
+		idle_part(stretches->rule,
+				  elapsed(stretches->moments.clipped->session->session_id,
+						  stretches->previous, current->moment));
 	stretch->is_active = stretches->told < active_until;
 	stretch->span.from = stretches->told;
 	stretch->span.to = stretch->is_active ? active_until : current->moment;
@@ -161,6 +164,7 @@ next_raw_gap(ActiveSpans *spans, Span *gap)
 /*
  * Read the next active span, in order; false at the end.
  *
+ * Errors: 22008 for a gap that no interval holds.
  * Rule: rules.md, Stretches.
  */
 bool
@@ -176,7 +180,8 @@ next_active_span(ActiveSpans *spans, Span *span)
 		span->from = spans->from;
 		if (spans->clipped->has_gaps ? next_gap(spans, &gap) : next_raw_gap(spans, &gap))
 		{
-			idle = idle_part(spans->rule, gap.to - gap.from);
+			idle = idle_part(spans->rule, elapsed(spans->clipped->session->session_id,
+												  gap.from, gap.to));
 			if (idle == 0)
 				continue;
 			span->to = gap.to - idle;

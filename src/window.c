@@ -81,15 +81,17 @@ idle_part(const IdleRule *rule, int64 gap)
 /*
  * The time from one moment of a session to a later one, in microseconds.
  *
- * Errors: 22008 if an interval can't hold it.  No gap, and no sum of gaps, in
- * between is longer, so that nothing else can overflow.
+ * Errors: 22008 if an interval can't hold it, or one of them is infinite, which only
+ * a view shows.  No gap, and no sum of gaps, in between is longer, so that nothing
+ * else can overflow.
  */
 int64
 elapsed(int64 session_id, TimestampTz first, TimestampTz last)
 {
 	int64		result;
 
-	if (pg_sub_s64_overflow(last, first, &result))
+	if (TIMESTAMP_NOT_FINITE(first) || TIMESTAMP_NOT_FINITE(last) ||
+		pg_sub_s64_overflow(last, first, &result))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("duration of session " INT64_FORMAT " is out of range",

@@ -34,7 +34,7 @@ BEGIN
 		FROM (SELECT i, '2024-01-01'::timestamptz + i * interval '1 minute' AS login FROM generate_series(1, $1) i) s$f$, store) USING sessions;
 	EXECUTE format($f$
 		INSERT INTO %1$I.activity (session_id, activity_date)
-		SELECT session_id, login_date + n * interval '16 minutes' FROM %1$I.session, generate_series(0, 9) n$f$, store);
+		SELECT session_id, login_date + n * interval '14 minutes' FROM %1$I.session, generate_series(0, 9) n$f$, store);
 END
 $$;
 SELECT bench.fill_short_sessions('thousands', 20000), bench.fill_short_sessions('million', 1000000) \g /dev/null
