@@ -175,6 +175,8 @@ INSERT INTO session (session_id, login_date, logout_date) VALUES (2, '294276-12-
 INSERT INTO activity (session_id, activity_date) VALUES (2, '294276-12-31 23:50+00');
 SELECT session_id, time_of_day, duration FROM ekran_application_statistics() WHERE session_id > 1;
 SELECT date, time_of_day, total_minutes FROM ekran_user_productivity() ORDER BY 1, 2;
+SET timezone = 'Europe/Berlin';
+SELECT session_id, time_of_day, duration FROM ekran_application_statistics('294276-01-01');
 SET timezone = '-00:30';
 SELECT f.* FROM testing.failure('SELECT ekran_application_statistics()') f;
 SET timezone = 'UTC';

@@ -3,7 +3,9 @@
 \set ECHO none
 \i test/helpers.sql
 \i test/independent_reading.sql
+\i test/independent_statistics.sql
 \i test/random_store.sql
+\i test/random_usage.sql
 \set ECHO all
 SET client_min_messages = error;
 
@@ -218,10 +220,18 @@ CREATE FUNCTION testing.move_into_shapes() RETURNS void LANGUAGE sql AS $$
 	UPDATE pulse.clock SET moment = (SELECT max(at) - interval '20 minutes' FROM pulse.heartbeat);
 	REFRESH MATERIALIZED VIEW pulse.island;
 $$;
-CREATE FUNCTION testing.compare_shapes(seeds int) RETURNS TABLE (store text, windows numeric, has_rows boolean, different numeric)
+ALTER TABLE origin.activity ALTER application SET DEFAULT testing.random_application();
+-- The columns that views lack, for the independent reading of statistics.
+CREATE SCHEMA gateway_views_whole;
+CREATE VIEW gateway_views_whole.activity AS SELECT *, NULL::text AS url FROM gateway_views.activity;
+CREATE SCHEMA tracker_views_whole;
+CREATE VIEW tracker_views_whole.activity AS SELECT *, NULL::text AS application, NULL::text AS url FROM tracker_views.activity;
+CREATE SCHEMA pulse_views_whole;
+CREATE VIEW pulse_views_whole.activity AS SELECT *, NULL::text AS application, NULL::text AS url FROM pulse_views.activity;
+CREATE FUNCTION testing.compare_shapes(seeds int) RETURNS TABLE (store text, windows numeric, has_rows boolean, different numeric, statistics numeric)
 LANGUAGE plpgsql AS $$
 BEGIN
-	CREATE TEMPORARY TABLE outcome (store text, compared bigint, rows_compared bigint, different bigint);
+	CREATE TEMPORARY TABLE outcome (store text, compared bigint, rows_compared bigint, different bigint, statistics bigint);
 	FOR seed IN 1..seeds LOOP
 		PERFORM set_config('ekran_sessions.idle_threshold', (ARRAY['15min', '1min', '30s'])[1 + seed % 3], true);
 		PERFORM testing.use_store('origin');
@@ -230,9 +240,12 @@ BEGIN
 		FOREACH store IN ARRAY ARRAY['gateway_views', 'tracker_views', 'pulse_views'] LOOP
 			PERFORM testing.use_store(store);
 			INSERT INTO outcome SELECT store, w.* FROM testing.compare_random_windows(10) w;
+			PERFORM set_config('search_path', store || '_whole, ' || current_setting('search_path'), true);
+			UPDATE outcome o SET statistics = s.different FROM testing.compare_random_statistics(3) s
+			WHERE o.store = compare_shapes.store AND o.statistics IS NULL;
 		END LOOP;
 	END LOOP;
-	RETURN QUERY SELECT o.store, sum(compared), bool_and(rows_compared > 50), sum(o.different)
+	RETURN QUERY SELECT o.store, sum(compared), bool_and(rows_compared > 50), sum(o.different), sum(o.statistics)
 	FROM outcome o GROUP BY o.store ORDER BY o.store;
 END
 $$;
@@ -269,6 +282,41 @@ SELECT count(*) > 20 AS are_many, count(*) FILTER (WHERE ended_at IS NULL) > 0 A
 	(SELECT count(*) FROM ((TABLE pulse.island EXCEPT ALL SELECT * FROM testing.islands())
 		UNION ALL (SELECT * FROM testing.islands() EXCEPT ALL TABLE pulse.island)) d) AS different
 FROM pulse.island;
+
+-- A view may lack ids, applications and urls: nothing is known of these then.
+CREATE SCHEMA sparse;
+CREATE VIEW sparse.session AS SELECT 1::bigint AS session_id, NULL::uuid AS client_guid, 7 AS user_id,
+	testing.at('08:00') AS login_date, testing.at('08:30') AS logout_date;
+CREATE VIEW sparse.activity AS SELECT 1::bigint AS session_id, testing.at('08:20') AS activity_date, 'excel'::text AS application;
+SET ekran_sessions.store = 'sparse';
+SELECT * FROM ekran_application_statistics();
+SELECT * FROM ekran_url_statistics();
+SELECT state, application, to_time - from_time AS span FROM ekran_session_timeline(1);
+DROP VIEW sparse.activity;
+CREATE VIEW sparse.activity AS SELECT 1::bigint AS session_id, testing.at('08:10') AS activity_date;
+SELECT * FROM ekran_application_statistics();
+SELECT ekran_url_statistics_json();
+SELECT state, application, to_time - from_time AS span FROM ekran_session_timeline(1);
+SELECT * FROM ekran_user_productivity();
+
+-- One that shows something else each time it is asked, behind conditions that it met
+-- before, is found out. So are times that are none.
+CREATE SEQUENCE sparse.number;
+CREATE FUNCTION sparse.liar(at timestamptz) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN CASE WHEN nextval('sparse.number') % 3 = 0 THEN '1900-01-01 12:34:56.789+00' ELSE at END;
+END
+$$;
+CREATE TABLE sparse.event AS SELECT testing.at('08:10') AS at;
+CREATE OR REPLACE VIEW sparse.activity AS SELECT 1::bigint AS session_id, sparse.liar(at) AS activity_date FROM sparse.event;
+SELECT s, f.code, f.message FROM unnest(ARRAY['ekran_sessions_json()', 'ekran_sessions()', 'ekran_session_list()', 'ekran_application_statistics_json()', 'ekran_session_timeline(1)', 'ekran_user_productivity()']) s,
+	LATERAL (SELECT setval('sparse.number', 3) OFFSET 0) n, LATERAL testing.failure('SELECT ' || s) f;
+CREATE OR REPLACE VIEW sparse.activity AS SELECT 1::bigint AS session_id, at AS activity_date FROM sparse.event;
+CREATE OR REPLACE VIEW sparse.session AS SELECT 1::bigint AS session_id, NULL::uuid AS client_guid, 7 AS user_id,
+	testing.at('08:00') AS login_date, 'infinity'::timestamptz AS logout_date;
+SELECT s, f.code, f.message FROM unnest(ARRAY['ekran_sessions()', 'ekran_session_list()', 'ekran_application_statistics()', 'ekran_session_timeline(1)', 'ekran_user_productivity()']) s,
+	LATERAL testing.failure('SELECT ' || s) f;
+DROP SCHEMA sparse CASCADE;
 
 -- Into a store of tables. An activity without a session is refused, as ever.
 SELECT testing.use_store('pulse_views');

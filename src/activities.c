@@ -109,12 +109,16 @@ static const StoreQuery last_activities = {
 	.plan_options = PLAN_ONCE, \
 	.batch = ACTIVITY_BATCH}
 
-static const StoreQuery activities_between[NUM_LABELS] = {
-	[NO_LABEL] = ACTIVITIES_BETWEEN("", "", A_DATE),
-	[APPLICATION_LABEL] = ACTIVITIES_BETWEEN(", a.application", ", a.activity_id",
-											 A_DATE_AND_A_LABEL),
-	[URL_LABEL] = ACTIVITIES_BETWEEN(", a.url", ", a.activity_id", A_DATE_AND_A_LABEL),
-};
+#define ACTIVITIES_WITH_LABELS(or_more) { \
+	[NO_LABEL] = ACTIVITIES_BETWEEN("", "", A_DATE), \
+	[APPLICATION_LABEL] = ACTIVITIES_BETWEEN(", a.application", or_more, A_DATE_AND_A_LABEL), \
+	[URL_LABEL] = ACTIVITIES_BETWEEN(", a.url", or_more, A_DATE_AND_A_LABEL)}
+
+static const StoreQuery activities_between[NUM_LABELS] =
+	ACTIVITIES_WITH_LABELS(", a.activity_id");
+
+/* A view may lack the ids, and say nothing of the order of what happened at once. */
+static const StoreQuery activities_without_ids[NUM_LABELS] = ACTIVITIES_WITH_LABELS("");
 
 static const char *const label_columns[NUM_LABELS] = {
 	[APPLICATION_LABEL] = "application",
@@ -125,6 +129,7 @@ struct Activities
 {
 	const Store *store;
 	LabelKind	kind;
+	const StoreQuery *query;	/* those of a session */
 	Relation	table;			/* NULL: by queries */
 	Relation	index;
 	IndexScanDesc scan;
@@ -213,6 +218,25 @@ may_read_straight(const Store *store, LabelKind kind)
 }
 
 /*
+ * Choose the query for activities of a session.  A view may also lack the labels: then
+ * there are none.
+ */
+static void
+choose_query(Activities *activities)
+{
+	Oid			activity = activities->store->tables[TABLE_ACTIVITY];
+	LabelKind	kind = activities->kind;
+
+	activities->query = &activities_between[kind];
+	if (kind == NO_LABEL || why_of_views(activities->store) == NULL)
+		return;
+	if (get_attnum(activity, label_columns[kind]) == InvalidAttrNumber)
+		activities->kind = NO_LABEL;
+	activities->query = get_attnum(activity, "activity_id") == InvalidAttrNumber ?
+		&activities_without_ids[activities->kind] : &activities_between[activities->kind];
+}
+
+/*
  * Find the columns of an activity with its label; false if it has no such.
  */
 static bool
@@ -246,6 +270,7 @@ begin_activities(const Store *store, LabelKind kind)
 	activities->label_context = AllocSetContextCreate(CurrentMemoryContext,
 													  "ekran_sessions label",
 													  ALLOCSET_SMALL_SIZES);
+	choose_query(activities);
 	if (!may_read_straight(store, kind))
 		return activities;
 
@@ -553,8 +578,7 @@ begin_session(Activities *activities, int64 session_id, TimestampTz first,
 	if (activities->table != NULL)
 		seek(activities, session_id, first, last, ForwardScanDirection);
 	else
-		begin_rows(&activities->rows, activities->store,
-				   &activities_between[activities->kind], parameters);
+		begin_rows(&activities->rows, activities->store, activities->query, parameters);
 }
 
 /*

@@ -30,9 +30,9 @@ begin_hours(Hours *hours, pg_tz *zone)
 static TimestampTz
 next_change(pg_tz *zone, TimestampTz moment)
 {
+	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 	int64		seconds = moment / USECS_PER_SEC - (moment % USECS_PER_SEC < 0 ? 1 : 0);
-	pg_time_t	now = seconds +
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	pg_time_t	now = seconds + epoch;
 	pg_time_t	change;
 	long		offset_before;
 	long		offset_after;
@@ -40,7 +40,8 @@ next_change(pg_tz *zone, TimestampTz moment)
 	int			is_summer_after;
 
 	if (pg_next_dst_boundary(&now, &offset_before, &is_summer_before, &change,
-							 &offset_after, &is_summer_after, zone) != 1)
+							 &offset_after, &is_summer_after, zone) != 1 ||
+		change - epoch > END_TIMESTAMP / USECS_PER_SEC)
 		return DT_NOEND;
 	return time_t_to_timestamptz(change);
 }

@@ -204,6 +204,7 @@ append_json_duration(Json *json, const char *key, int64 microseconds)
 	char		buffer[MAXINT8LEN + sizeof(".hh:mm:ss.fffffff")];
 	char	   *end = buffer;
 
+	Assert(microseconds >= 0);
 	if (days != 0)
 	{
 		end += pg_lltoa(days, end);

@@ -25,6 +25,27 @@ begin_moments(Moments *moments, Activities *activities, const Clipped *clipped)
 		MOMENTS_LOGIN : MOMENTS_END;
 }
 
+/*
+ * Refuse a moment that the rules leave no place for.
+ *
+ * Tables have none, by the conditions of our queries; but a view that shows something
+ * else each time has, and what is built upon the order must hold all the same.
+ *
+ * Errors: 55000.
+ */
+static void
+check_moment(const Moments *moments, TimestampTz previous)
+{
+	TimestampTz moment = moments->current.moment;
+
+	if (moment < previous || !contains_moment(&moments->clipped->bounds, moment))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("activities of session " INT64_FORMAT " come out of order",
+						moments->clipped->session->session_id),
+				 errhint("Let the store's view \"activity\" show the same rows throughout a query.")));
+}
+
 static bool
 take_end(Moments *moments, TimestampTz moment)
 {
@@ -36,6 +57,8 @@ take_end(Moments *moments, TimestampTz moment)
 /*
  * Go to the next moment; false at the end.  Bounds lie within login and finish, so that
  * all activities between them count.
+ *
+ * Errors: 55000 for activities out of order.
  */
 bool
 next_moment(Moments *moments)
@@ -50,11 +73,17 @@ next_moment(Moments *moments)
 					  clipped->bounds.first, clipped->bounds.last);
 		if (take_end(moments, span->login))
 			return true;
+		moments->current.moment = clipped->bounds.first;
 	}
 	if (moments->stage == MOMENTS_ACTIVITIES)
 	{
+		TimestampTz previous = moments->current.moment;
+
 		if (next_in_session(moments->activities, &moments->current))
+		{
+			check_moment(moments, previous);
 			return true;
+		}
 		end_session(moments->activities);
 		moments->stage = MOMENTS_LOGOUT;
 	}

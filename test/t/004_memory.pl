@@ -90,6 +90,21 @@ cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
 is($result, 2, 'the JSON of a clipped page');
 cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
 
+# Activity by activity, and by gaps: 4 344 hours of which 1 566 h 13 m 19.5 s are idle in
+# the first session, all of the other.
+($result, $growth) = peak_of(
+	q{SELECT 'result ' || sum(duration) || ' ' || count(*) FROM ekran_application_statistics();});
+is($result, '2777:46:40.5 2778', 'applications of it, per hour');
+cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
+($result, $growth) = peak_of(
+	q{SELECT 'result ' || count(*) || ' ' || min(to_time - from_time) FROM ekran_session_timeline(1);});
+is($result, '2 65 days 06:13:19.5', 'its timeline');
+cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
+($result, $growth) = peak_of(
+	q{SET ekran_sessions.idle_threshold = '2s';
+	SELECT 'result ' || sum(total_minutes)::numeric(20, 6) || ' ' || count(*) FROM ekran_user_productivity();});
+is($result, '166458.341667 2778', 'productivity, by raw activity');
+cmp_ok($growth, '<', 2048, "in less than 2 MB of memory: $growth kB");
 
 # Maintenance of many sessions takes no more than of a tenth of them, and so does
 # a page of sessions with many gaps; in stores of their own, for both sizes.
@@ -160,6 +175,12 @@ $node->safe_psql('postgres', "TRUNCATE $_.session_idle") for @stores;
 is_flat('ekran_maintain() of a raw store', 'CALL ekran_maintain()', @stores, 2000, 20_000);
 is_flat('ekran_check()', '(SELECT count(*) FROM ekran_check())', @stores, 0, 0);
 $node->safe_psql('postgres', "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+is_flat("$_->[0]", "(SELECT count(*) FROM $_->[1])", @stores, 2000 * $_->[2], 20_000 * $_->[2])
+  for [ 'ekran_sessions_all() in FROM', 'ekran_sessions_all()', 1 ],
+  [ 'ekran_sessions_all() row by row', '(SELECT ekran_sessions_all() OFFSET 0) r', 1 ],
+  # half an hour of each
+  [ 'ekran_application_statistics()', 'ekran_application_statistics()', 1 ];
+is_flat('ekran_user_productivity()', '(SELECT sum(total_minutes) FROM ekran_user_productivity())', @stores, 30, 30);
 is_flat('ekran_check() of what is pending', '(SELECT count(*) FROM ekran_check())', @stores, 0, 0);
 $node->safe_psql('postgres', "UPDATE $_.session SET logout_date = NULL") for @stores;
 is_flat('ekran_close_sessions()', "(SELECT count(*) FROM ekran_close_sessions('0', '2026-01-01'))", @stores, 2000, 20_000);

@@ -26,7 +26,8 @@ is($status, 0, 'the files load') or diag $err;
 is($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.session'), 1096, 'all sessions');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM ekran.activity'), 348744, 'all activities');
 $node->safe_psql('postgres', 'ANALYZE');
-$node->safe_psql('postgres', slurp_file("$FindBin::RealBin/../independent_reading.sql"));
+$node->safe_psql('postgres', slurp_file("$FindBin::RealBin/../$_"))
+  for 'independent_reading.sql', 'independent_statistics.sql';
 
 # Whole, days and weeks, cuts of an hour, bounds on a login, a logout and an
 # activity, and a window in the middle of a long session.
@@ -77,5 +78,40 @@ SQL
 	}
 }
 cmp_ok($rows, '>', 3000, "$rows rows compared in all");
+
+# Statistics, of the sessions of a day in a store of their own, for the reading takes
+# long. They tell no applications and urls: each minute is another one's.
+$node->safe_psql('postgres', <<'SQL');
+SELECT ekran_create_store('day');
+INSERT INTO day.app_user TABLE ekran.app_user;
+INSERT INTO day.session SELECT * FROM ekran.session
+WHERE login_date < '2016-08-03 00:00+00' AND logout_date > '2016-08-02 00:00+00';
+INSERT INTO day.activity (session_id, activity_date, application, url)
+SELECT session_id, activity_date, 'application ' || minute % 7, 'http://' || minute / 3 % 5 || '.example.com/'
+FROM ekran.activity JOIN day.session USING (session_id),
+	LATERAL (SELECT floor(extract(epoch FROM activity_date) / 60)::bigint AS minute) m;
+VACUUM ANALYZE day.session, day.activity;
+SQL
+$rows = 0;
+for my $settings ([ '15min', 'whole', 'UTC' ], [ '59s', 'excess', 'America/New_York' ])
+{
+	my ($threshold, $policy, $zone) = @$settings;
+
+	for my $window (grep { /'2016-08-02 .*, '2016-08-02 / } @windows)
+	{
+		my ($selected, @different) = split /\|/, $node->safe_psql('postgres', <<"SQL");
+SET TimeZone = '$zone';
+SET ekran_sessions.store = 'day';
+SET search_path = day, public;
+SET ekran_sessions.idle_threshold = '$threshold';
+SET ekran_sessions.idle_policy = '$policy';
+SELECT * FROM independent.statistics_differences($window);
+SQL
+		is("@different", '0 0 0 0 0 0 0 0',
+			"$selected sessions in ($window), $threshold $policy $zone: statistics, timelines and their JSON are equal");
+		$rows += $selected;
+	}
+}
+cmp_ok($rows, '>', 100, "statistics of $rows sessions compared in all");
 
 done_testing();
