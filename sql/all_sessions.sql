@@ -118,6 +118,17 @@ ROLLBACK TO taken_back;
 SELECT testing.fetch_all('sessions') + 300 = (SELECT count(*) FROM testing.expected) AS as_many;
 SELECT array_agg((f.session).session_id ORDER BY f.place) = (SELECT array_agg(session_id ORDER BY place) FROM testing.expected WHERE place > 300) AS is_equal FROM testing.fetched f;
 ROLLBACK;
+-- what it reads can't be taken away or emptied amid it, and can when the cursor is closed
+BEGIN;
+DECLARE sessions NO SCROLL CURSOR FOR SELECT (s).* FROM (SELECT ekran_sessions_all() AS s OFFSET 0) r;
+SAVEPOINT taken_back;
+MOVE 10 FROM sessions;
+ROLLBACK TO taken_back;
+SELECT s, f.code, f.message FROM unnest(ARRAY['TRUNCATE session, activity', 'DROP TABLE activity', 'DROP SCHEMA all_sessions CASCADE', 'ALTER TABLE session ADD extra int']) s, LATERAL testing.failure(s) f;
+MOVE 1000 FROM sessions;
+CLOSE sessions;
+DROP TABLE activity;
+ROLLBACK;
 -- a schema that is renamed amid it, with another in its place
 BEGIN;
 DECLARE sessions NO SCROLL CURSOR FOR SELECT (s).* FROM (SELECT ekran_sessions_all() AS s OFFSET 0) r;

@@ -57,7 +57,7 @@ typedef struct Call
 	double		page;
 	bool		is_page;		/* by number? */
 	bool		is_statistic;	/* of the hours of sessions? */
-	int			users;			/* in a filter; 0: none is known */
+	int			users;			/* in a filter; negative: none is known */
 	int			clients;
 } Call;
 
@@ -99,9 +99,9 @@ take_length(const Const *argument)
 	ArrayType  *array;
 
 	if (argument == NULL || argument->constisnull)
-		return 0;
+		return -1;
 	array = DatumGetArrayTypeP(argument->constvalue);
-	return Max(1, ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
+	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 }
 
 static bool
@@ -119,7 +119,12 @@ look_at_call(PlannerInfo *root, Node *node)
 	static const char *const statistics[] = {
 		"ekran_application_statistics", "ekran_url_statistics", "ekran_user_productivity"
 	};
-	Call		call = {.window = {DT_NOBEGIN, DT_NOEND},.limit = MAX_PAGE_SIZE};
+	Call		call = {
+		.window = {DT_NOBEGIN, DT_NOEND},
+		.limit = MAX_PAGE_SIZE,
+		.users = -1,
+		.clients = -1
+	};
 	FuncExpr   *function = (FuncExpr *) node;
 	List	   *arguments;
 	const char *name;
@@ -164,7 +169,7 @@ part_of(Oid table, int count)
 	double		all = -1;
 	HeapTuple	tuple;
 
-	if (count == 0)
+	if (count < 0)
 		return 1;
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 	if (HeapTupleIsValid(tuple))

@@ -9,9 +9,12 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
+#include "nodes/execnodes.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(ekran_sessions);
 PG_FUNCTION_INFO_V1(ekran_sessions_after);
@@ -93,12 +96,15 @@ ekran_sessions_after(PG_FUNCTION_ARGS)
 	return return_page(fcinfo, &reader, &page);
 }
 
+#define NUM_HELD_TABLES		2
+
 /* A call of ekran_sessions_all() that returns row after row. */
 typedef struct RowByRow
 {
 	Reader		reader;
 	Position	position;		/* of the session read last */
 	bool		is_at_end;
+	Relation	held[NUM_HELD_TABLES];	/* NULL: there is no such */
 	MemoryContext context;		/* for the rows in hand */
 	int			count;
 	int			next;
@@ -106,9 +112,43 @@ typedef struct RowByRow
 } RowByRow;
 
 /*
+ * Hold the tables from one call to the next, as a scan of them would: none can be
+ * dropped or truncated while there are rows to come.  They belong to the query that
+ * calls, so that no savepoint gives them back.
+ */
+static void
+hold_tables(RowByRow *call)
+{
+	static const StoreTable tables[NUM_HELD_TABLES] = {TABLE_SESSION, TABLE_ACTIVITY};
+
+	for (int i = 0; i < NUM_HELD_TABLES; i++)
+	{
+		Oid			table = call->reader.store.tables[tables[i]];
+
+		call->held[i] = OidIsValid(table) ? try_relation_open(table, AccessShareLock) : NULL;
+	}
+}
+
+/*
+ * Let them go, when there are no more rows, or the query asks for no more.
+ */
+static void
+release_tables(Datum argument)
+{
+	RowByRow   *call = (RowByRow *) DatumGetPointer(argument);
+
+	for (int i = 0; i < NUM_HELD_TABLES; i++)
+	{
+		if (call->held[i] != NULL)
+			relation_close(call->held[i], NoLock);
+		call->held[i] = NULL;
+	}
+}
+
+/*
  * Read the sessions that follow.
  *
- * Nothing stays open from one call to the next: the query may never ask for more, and in
+ * No query stays open from one call to the next: ours may never ask for more, and in
  * between, savepoints may take back what was opened.  The snapshot is the query's, so
  * that what follows a session is always the same.
  */
@@ -139,11 +179,14 @@ read_rows(RowByRow *call, TupleDesc columns)
 static RowByRow *
 begin_row_by_row(FunctionCallInfo fcinfo, FuncCallContext * srf)
 {
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext caller_context = MemoryContextSwitchTo(srf->multi_call_memory_ctx);
 	RowByRow   *call = palloc0(sizeof(RowByRow));
 
 	take_request(&call->reader, fcinfo, ARG_FILTERS);
 	find_store(&call->reader.store);
+	hold_tables(call);
+	RegisterExprContextCallback(result->econtext, release_tables, PointerGetDatum(call));
 	call->position = before_all;
 	call->context = AllocSetContextCreate(CurrentMemoryContext, "ekran_sessions rows",
 										  ALLOCSET_DEFAULT_SIZES);
@@ -157,6 +200,7 @@ begin_row_by_row(FunctionCallInfo fcinfo, FuncCallContext * srf)
 static Datum
 return_row_by_row(FunctionCallInfo fcinfo)
 {
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	FuncCallContext *srf;
 	RowByRow   *call;
 
@@ -170,7 +214,12 @@ return_row_by_row(FunctionCallInfo fcinfo)
 	if (call->next == call->count && !call->is_at_end)
 		read_rows(call, srf->tuple_desc);
 	if (call->next == call->count)
+	{
+		release_tables(PointerGetDatum(call));
+		UnregisterExprContextCallback(result->econtext, release_tables,
+									  PointerGetDatum(call));
 		SRF_RETURN_DONE(srf);
+	}
 	SRF_RETURN_NEXT(srf, HeapTupleGetDatum(call->rows[call->next++]));
 }
 

@@ -165,6 +165,8 @@ begin_day(Productivity *productivity, User *user, DateADT day)
 /*
  * Add a span up, which lies beyond all that has been added for the user.
  *
+ * Errors: 22008 for a time zone that goes back by more than a day, which none does that
+ * the server knows by name.
  * Rule: rules.md, Hours, Dates.
  */
 static void
@@ -181,7 +183,11 @@ add_span(Productivity *productivity, User *user, const Span *span)
 		if (!user->has_day || hours->date > user->day)
 			begin_day(productivity, user, hours->date);
 		if (hours->date < user->day - 1)
-			elog(ERROR, "a time zone goes back by more than a day");
+			ereport(ERROR,
+					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+					 errmsg("time zone \"%s\" goes back by more than a day",
+							pg_get_timezone_name(hours->zone)),
+					 errhint("Set TimeZone to one that a clock on the wall shows.")));
 		user->sums[hours->date - user->day + 1][hours->hour] += to - from;
 	}
 }
@@ -357,7 +363,7 @@ read_productivity(Productivity *productivity, ReturnSetInfo *result)
  *
  * The minutes that each user has active in each hour of the clock, in no particular
  * order.  Errors: as ekran_sessions, and 22008 for an hour that begins before all
- * timestamps.
+ * timestamps, or a time zone that goes back by more than a day.
  * Rule: rules.md, Statistics.
  */
 Datum

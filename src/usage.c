@@ -5,8 +5,8 @@
  *	  host of a url.
  *
  * A session is read activity by activity, and what it has active is added up per hour
- * and label.  Labels are kept for the call, for sessions have the same ones over and
- * over.  Each knows the sum that it has been added to last, so that an activity like
+ * and label.  Labels are kept from one session to the next, as long as they are small,
+ * for sessions have the same ones over and over.  Each knows the sum that it has been added to last, so that an activity like
  * the one before takes no look-up.
  *
  *-------------------------------------------------------------------------
@@ -19,12 +19,16 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ekran_application_statistics);
 PG_FUNCTION_INFO_V1(ekran_application_statistics_json);
 PG_FUNCTION_INFO_V1(ekran_url_statistics);
 PG_FUNCTION_INFO_V1(ekran_url_statistics_json);
+
+/* What labels kept for the next session may take, in bytes. */
+#define MAX_LABELS		(1024 * 1024)
 
 typedef struct LabelKey
 {
@@ -57,10 +61,11 @@ typedef struct Usage
 	LabelKind	kind;
 	Stretches	stretches;
 	Hours		hours;
-	HTAB	   *labels;
 	Label		unlabelled;
 	StringInfoData host;
-	MemoryContext context;		/* for labels and sums */
+	HTAB	   *labels;
+	Size		label_bytes;	/* that they take */
+	MemoryContext label_context;
 	int64		session_number; /* of the session in hand, counted from 1 */
 	int			count;			/* of its sums */
 	int			allocated;
@@ -87,6 +92,22 @@ match_labels(const void *a, const void *b, Size keysize)
 		memcmp(left->bytes, right->bytes, left->length) != 0;
 }
 
+static void
+begin_labels(Usage *usage)
+{
+	HASHCTL		control = {0};
+
+	MemoryContextReset(usage->label_context);
+	usage->label_bytes = 0;
+	control.keysize = sizeof(LabelKey);
+	control.entrysize = sizeof(Label);
+	control.hash = hash_label;
+	control.match = match_labels;
+	control.hcxt = usage->label_context;
+	usage->labels = hash_create("ekran_sessions labels", 256, &control,
+								HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
 /*
  * Begin to read the use of labels of a kind, as a request has asked for it.
  */
@@ -94,7 +115,6 @@ static void
 begin_usage(Usage *usage, LabelKind kind)
 {
 	Reader	   *reader = &usage->reader;
-	HASHCTL		control = {0};
 
 	begin_selecting(reader);
 	reader->clipping = begin_clipping(&reader->store, &reader->window, &reader->trust);
@@ -102,7 +122,6 @@ begin_usage(Usage *usage, LabelKind kind)
 	select_all(reader->selection);
 
 	usage->kind = kind;
-	usage->context = CurrentMemoryContext;
 	usage->session_number = 0;
 	usage->count = 0;
 	usage->allocated = 64;
@@ -112,13 +131,10 @@ begin_usage(Usage *usage, LabelKind kind)
 	begin_hours(&usage->hours, reader->zone);
 	initStringInfo(&usage->host);
 
-	control.keysize = sizeof(LabelKey);
-	control.entrysize = sizeof(Label);
-	control.hash = hash_label;
-	control.match = match_labels;
-	control.hcxt = CurrentMemoryContext;
-	usage->labels = hash_create("ekran_sessions labels", 256, &control,
-								HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	usage->label_context = AllocSetContextCreate(CurrentMemoryContext,
+												 "ekran_sessions labels",
+												 ALLOCSET_DEFAULT_SIZES);
+	begin_labels(usage);
 }
 
 static Label *
@@ -130,12 +146,12 @@ find_label(Usage *usage, const char *bytes, Size length)
 
 	if (!is_known)
 	{
-		MemoryContext caller_context = MemoryContextSwitchTo(usage->context);
-
-		label->name = cstring_to_text_with_len(bytes, length);
+		label->name = MemoryContextAlloc(usage->label_context, length + VARHDRSZ);
+		SET_VARSIZE(label->name, length + VARHDRSZ);
+		memcpy(VARDATA(label->name), bytes, length);
 		label->key.bytes = VARDATA(label->name);
 		label->session_number = 0;
-		MemoryContextSwitchTo(caller_context);
+		usage->label_bytes += sizeof(Label) + VARSIZE(label->name);
 	}
 	return label;
 }
@@ -279,6 +295,8 @@ add_session(Usage *usage, const Clipped *clipped)
 
 	usage->session_number++;
 	usage->count = 0;
+	if (usage->label_bytes > MAX_LABELS)
+		begin_labels(usage);
 	begin_stretches_of(&usage->stretches, usage->reader.activities, clipped);
 	while (next_stretch(&usage->stretches, &stretch))
 	{

@@ -81,8 +81,8 @@ idle_part(const IdleRule *rule, int64 gap)
 /*
  * The time from one moment of a session to a later one, in microseconds.
  *
- * Errors: 22008 if an interval can't hold it, or one of them is infinite, which only
- * a view shows.  No gap, and no sum of gaps, in between is longer, so that nothing
+ * Errors: 22008 if an interval can't hold it, or one of them is infinite, which is
+ * in no table of a store, but maybe in a view.  No gap, and no sum of gaps, in between is longer, so that nothing
  * else can overflow.
  */
 int64
@@ -90,6 +90,8 @@ elapsed(int64 session_id, TimestampTz first, TimestampTz last)
 {
 	int64		result;
 
+	if (first == last)
+		return 0;
 	if (TIMESTAMP_NOT_FINITE(first) || TIMESTAMP_NOT_FINITE(last) ||
 		pg_sub_s64_overflow(last, first, &result))
 		ereport(ERROR,
