@@ -204,7 +204,9 @@ append_json_duration(Json *json, const char *key, int64 microseconds)
 	char		buffer[MAXINT8LEN + sizeof(".hh:mm:ss.fffffff")];
 	char	   *end = buffer;
 
-	Assert(microseconds >= 0);
+	/* there would be no room for its digits */
+	if (microseconds < 0)
+		elog(ERROR, "negative duration");
 	if (days != 0)
 	{
 		end += pg_lltoa(days, end);
