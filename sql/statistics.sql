@@ -127,6 +127,25 @@ ALTER TABLE session ENABLE ROW LEVEL SECURITY;
 CREATE POLICY some_of_them ON session USING (session_id % 3 <> 0);
 SELECT * FROM testing.compare_as_reader(6) s (compared bigint, different bigint);
 
+-- In partitions.
+CREATE SCHEMA parts;
+CREATE TABLE parts.activity (session_id bigint NOT NULL, activity_date timestamptz NOT NULL, activity_id bigint NOT NULL,
+	application text, url text, title text) PARTITION BY RANGE (activity_date);
+CREATE TABLE parts.activity_morning PARTITION OF parts.activity FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-01-01 12:00+00');
+CREATE TABLE parts.activity_other PARTITION OF parts.activity DEFAULT;
+CREATE TABLE parts.session (session_id bigint NOT NULL, client_guid uuid, user_id int,
+	login_date timestamptz NOT NULL, logout_date timestamptz) PARTITION BY HASH (session_id);
+CREATE TABLE parts.session_0 PARTITION OF parts.session FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE parts.session_1 PARTITION OF parts.session FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+SELECT ekran_create_store('parts');
+SET ekran_sessions.store = 'parts';
+SET search_path = parts, public;
+SELECT testing.fill_random_usage(0.6, '2024-01-01');
+SELECT compared, selected > 30 AS has_sessions, different FROM testing.compare_random_statistics(8);
+SET ekran_sessions.store = 'statistics';
+SET search_path = statistics, public;
+DROP SCHEMA parts CASCADE;
+
 -- What each takes: grants on columns, and which are missing.
 REVOKE SELECT ON ALL TABLES IN SCHEMA statistics FROM regress_statistics_reader;
 ALTER TABLE activity DISABLE ROW LEVEL SECURITY;

@@ -316,6 +316,9 @@ CREATE OR REPLACE VIEW sparse.session AS SELECT 1::bigint AS session_id, NULL::u
 	testing.at('08:00') AS login_date, 'infinity'::timestamptz AS logout_date;
 SELECT s, f.code, f.message FROM unnest(ARRAY['ekran_sessions()', 'ekran_session_list()', 'ekran_application_statistics()', 'ekran_session_timeline(1)', 'ekran_user_productivity()']) s,
 	LATERAL testing.failure('SELECT ' || s) f;
+CREATE OR REPLACE VIEW sparse.session AS SELECT 1 + nextval('sparse.number') % 2 AS session_id, NULL::uuid AS client_guid, 7 AS user_id,
+	testing.at('08:00') AS login_date, testing.at('08:30') AS logout_date FROM generate_series(1, 1500);
+SELECT code, message FROM testing.failure('SELECT ekran_sessions_all()');
 DROP SCHEMA sparse CASCADE;
 
 -- Into a store of tables. An activity without a session is refused, as ever.

@@ -11,6 +11,7 @@
 
 #include "access/relation.h"
 #include "ekran_sessions.h"
+#include "executor/executor.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
 #include "utils/memutils.h"
@@ -146,6 +147,25 @@ release_tables(Datum argument)
 }
 
 /*
+ * Go on beyond a session, which must lie beyond those before: else a view that shows
+ * something else each time could make it go round for good.
+ */
+static void
+go_on_beyond(RowByRow *call, const Session *session)
+{
+	Position	position = position_of(session);
+
+	if (position.login < call->position.login ||
+		(position.login == call->position.login &&
+		 position.session_id <= call->position.session_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sessions come out of order"),
+				 errhint("Let the store's view \"session\" show each session once, and the same ones throughout a query.")));
+	call->position = position;
+}
+
+/*
  * Read the sessions that follow.
  *
  * No query stays open from one call to the next: ours may never ask for more, and in
@@ -170,14 +190,14 @@ read_rows(RowByRow *call, TupleDesc columns)
 		for (int i = 0; i < chunk->count; i++)
 			call->rows[call->count++] = form_session_row(columns, &chunk->sessions[i]);
 		MemoryContextSwitchTo(caller_context);
-		call->position = position_of(&chunk->sessions[chunk->count - 1]);
+		go_on_beyond(call, &chunk->sessions[chunk->count - 1]);
 	}
 	end_reading(reader);
 	call->is_at_end = call->count < MAX_PAGE_SIZE;
 }
 
 static RowByRow *
-begin_row_by_row(FunctionCallInfo fcinfo, FuncCallContext * srf)
+begin_row_by_row(FunctionCallInfo fcinfo, FuncCallContext *srf)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext caller_context = MemoryContextSwitchTo(srf->multi_call_memory_ctx);
