@@ -44,12 +44,22 @@ SELECT s, (testing.estimate('SELECT * FROM ' || s)).rows FROM unnest(ARRAY[
 PREPARE day (timestamptz) AS SELECT * FROM ekran_sessions($1, $1 + interval '1 day');
 SELECT (testing.estimate('EXECUTE day (''2024-01-05 00:00+00'')')).rows;
 DEALLOCATE day;
+-- what has no pages: as many as there are, some rows for each of its hours; of nobody none;
+-- of what is not known, or is of another kind, what the declaration says
+SELECT s, (testing.estimate('SELECT * FROM ' || s)).rows FROM unnest(ARRAY['ekran_sessions_all()', 'ekran_session_list()', 'ekran_application_statistics()', 'ekran_user_productivity()',
+	$$ekran_sessions_all('2024-01-05 00:00+00', '2024-01-15 00:00+00')$$, $$ekran_url_statistics('2024-01-05 00:00+00', '2024-01-06 00:00+00')$$,
+	$$ekran_sessions_all(users => '{1,2}')$$, $$ekran_sessions_all(users => '{}')$$, $$ekran_sessions_all((SELECT now()))$$, $$ekran_user_productivity((SELECT now()))$$,
+	'ekran_session_timeline(1)']) s;
+SELECT e.cost > d.cost AND d.cost > c.cost AND c.cost > 1 AS grows
+FROM testing.estimate($$SELECT * FROM ekran_sessions_all('2024-01-05', '2024-01-06')$$) c,
+	testing.estimate($$SELECT * FROM ekran_sessions_all()$$) d,
+	testing.estimate($$SELECT * FROM ekran_application_statistics()$$) e;
 -- whoever may not be told the counts is told nothing by an estimate either
 CREATE ROLE regress_ekran_planner;
 GRANT USAGE ON SCHEMA plans, testing TO regress_ekran_planner;
 GRANT SELECT ON plans.session, plans.activity, plans.client, plans.app_user TO regress_ekran_planner;
 SET ROLE regress_ekran_planner;
-SELECT (testing.estimate($$SELECT * FROM ekran_sessions('2024-01-05', '2024-01-06')$$)).rows;
+SELECT (testing.estimate($$SELECT * FROM ekran_sessions('2024-01-05', '2024-01-06')$$)).rows, (testing.estimate($$SELECT * FROM ekran_sessions_all('2024-01-05', '2024-01-06')$$)).rows;
 RESET ROLE;
 GRANT SELECT ON plans.session_count TO regress_ekran_planner;
 ALTER TABLE plans.session ENABLE ROW LEVEL SECURITY;
