@@ -893,7 +893,8 @@ extern void select_page(Selection *selection, const PageRequest *page);
 extern void select_all(Selection *selection);
 extern void select_beyond(Selection *selection, const Position *position, int64 wanted);
 extern Position position_of(const Session *session);
-extern bool find_session(const Store *store, int64 session_id, Session *session);
+extern Session get_session(const Store *store, const char *argument,
+						   int64 session_id, const char *hint);
 extern Chunk *next_chunk(Selection *selection);
 extern int32 count_selected(Selection *selection);
 

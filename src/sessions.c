@@ -359,23 +359,31 @@ take_session(Session *session, const Rows *rows)
 }
 
 /*
- * Find a session by its id; false if there is none that the caller may see.  Its
- * computer, which is stored by reference, is not told.
+ * Get the session that an argument names.  Its computer, which is stored by reference, is
+ * not told.
+ *
+ * Errors: 22023 if no such session is visible to the caller.
  */
-bool
-find_session(const Store *store, int64 session_id, Session *session)
+Session
+get_session(const Store *store, const char *argument, int64 session_id, const char *hint)
 {
 	Datum		parameters[] = {Int64GetDatum(session_id)};
+	Session		session;
 	Rows		rows;
-	bool		is_found;
 
 	begin_rows(&rows, store, &session_by_id, parameters);
-	is_found = next_row(&rows);
-	if (is_found)
-		take_session(session, &rows);
+	if (!next_row(&rows))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
+						session_id, NameStr(store->name)),
+				 errdetail("The %s given is " INT64_FORMAT ": that session has been deleted, never was, or is none that you may see.",
+						   argument, session_id),
+				 errhint("%s", hint)));
+	take_session(&session, &rows);
 	end_rows(&rows);
-	session->is_null[SESSION_CLIENT_GUID] = true;
-	return is_found;
+	session.is_null[SESSION_CLIENT_GUID] = true;
+	return session;
 }
 
 /*
@@ -391,22 +399,14 @@ position_of(const Session *session)
 
 /*
  * Find where a keyset page begins.
- *
- * Errors: 22023 if no such session is visible to the caller.
  */
 static Position
 keyset_position(const Store *store, int64 session_id)
 {
-	Session		session;
+	Session		session = get_session(store, "after_session_id", session_id,
+									  "Go on from an earlier row's session_id, or from null for the first page. "
+									  "In one REPEATABLE READ transaction, all pages show the same sessions.");
 
-	if (!find_session(store, session_id, &session))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
-						session_id, NameStr(store->name)),
-				 errdetail("The after_session_id given, " INT64_FORMAT ", has no place in the order: that session has been deleted, never was, or is none that you may see.",
-						   session_id),
-				 errhint("Go on from an earlier row's session_id, or from null for the first page. In one REPEATABLE READ transaction, all pages show the same sessions.")));
 	return position_of(&session);
 }
 

@@ -55,27 +55,6 @@ get_session_id(FunctionCallInfo fcinfo)
 }
 
 /*
- * The session asked for.
- *
- * Errors: 22023 if none of that id is visible to the caller.
- */
-static Session
-get_session(const Store *store, int64 session_id)
-{
-	Session		session;
-
-	if (!find_session(store, session_id, &session))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
-						session_id, NameStr(store->name)),
-				 errdetail("The session_id given is " INT64_FORMAT ": that session has been deleted, never was, or is none that you may see.",
-						   session_id),
-				 errhint("Give the session_id of a session that ekran_sessions_all() returns.")));
-	return session;
-}
-
-/*
  * Find out until when a session has been running so far.
  */
 static void
@@ -186,7 +165,8 @@ ekran_session_timeline(PG_FUNCTION_ARGS)
 	SPI_connect();
 	reader.trust = trust_for_caller(&reader.store, &reader.rule, true);
 	tell_trust(&reader.store, &reader.trust);
-	session = get_session(&reader.store, session_id);
+	session = get_session(&reader.store, "session_id", session_id,
+						  "Give the session_id of a session that ekran_sessions_all() returns.");
 	learn_finish(&reader, &session);
 	reader.clipping = begin_clipping(&reader.store, &reader.window, &reader.trust);
 	reader.activities = begin_activities(&reader.store, APPLICATION_LABEL);
