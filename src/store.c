@@ -591,7 +591,7 @@ check_result_shape(const Store *store, const StoreQuery *query, TupleDesc result
 							NameStr(column->attname), NameStr(store->name),
 							format_type_be(query->columns[i].type),
 							format_type_be(column->atttypid)),
-					 errhint("Give the store's tables the shape that ekran_create_store() makes.")));
+					 errhint("Give the store's tables the shape that ekran_create_store() makes, or its views such columns.")));
 	}
 }
 
@@ -679,7 +679,7 @@ next_row(Rows *rows)
 					 errmsg("column \"%s\" of store \"%s\" must not be null",
 							NameStr(TupleDescAttr(columns, i)->attname),
 							NameStr(rows->store->name)),
-					 errhint("Give the store's tables the shape that ekran_create_store() makes.")));
+					 errhint("Give the store's tables the shape that ekran_create_store() makes, or its views such columns.")));
 	return true;
 }
 
