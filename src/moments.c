@@ -23,6 +23,8 @@ begin_moments(Moments *moments, Activities *activities, const Clipped *clipped)
 	moments->clipped = clipped;
 	moments->stage = clipped->bounds.first <= clipped->bounds.last ?
 		MOMENTS_LOGIN : MOMENTS_END;
+	moments->current.moment = clipped->bounds.first;
+	moments->current.label = NULL;
 }
 
 /*
