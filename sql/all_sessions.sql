@@ -166,6 +166,15 @@ COMMIT;
 MOVE ALL FROM sessions;
 CLOSE sessions;
 
+-- more computers than names are kept of
+INSERT INTO client SELECT md5(i::text)::uuid, 'PC ' || i FROM generate_series(100, 12099) i;
+INSERT INTO session (session_id, client_guid, login_date, logout_date)
+SELECT 10000 + i, md5(i::text)::uuid, testing.at('00:00') + i % 1000 * interval '1 minute', testing.at('23:00') FROM generate_series(100, 12099) i;
+SELECT count(*), count(s.client_name), count(*) FILTER (WHERE s.client_name IS DISTINCT FROM c.client_name) AS misnamed
+FROM ekran_sessions_all(testing.at('08:00')) s LEFT JOIN client c USING (client_guid);
+SELECT count(*), count((s).client_name), count(*) FILTER (WHERE (s).client_name IS DISTINCT FROM c.client_name) AS misnamed
+FROM (SELECT ekran_sessions_all(testing.at('08:00')) AS s OFFSET 0) r LEFT JOIN client c ON c.client_guid = (s).client_guid;
+
 DROP SCHEMA all_sessions CASCADE;
 DROP TABLE testing.expected, testing.fetched;
 DROP FUNCTION testing.pages, testing.compare_all, testing.fetch_all, testing.is_as_expected;

@@ -189,6 +189,15 @@ INSERT INTO activity (session_id, activity_date, application)
 SELECT 1, testing.at('08:00') + i * interval '30 seconds', string_agg(md5((j * (i / 2))::text), '') FROM generate_series(0, 3) i, generate_series(1, 1000) j GROUP BY i;
 SELECT length(application), duration FROM ekran_application_statistics();
 SELECT to_time - from_time AS span, state, length(application) FROM ekran_session_timeline(1);
+-- more of them than are kept from one session to the next
+BEGIN;
+DELETE FROM session;
+INSERT INTO session (session_id, login_date, logout_date) SELECT i, testing.at('08:00'), testing.at('08:20') FROM generate_series(1, 3) i;
+INSERT INTO activity (session_id, activity_date, application)
+SELECT i, testing.at('08:00') + j * interval '30 seconds', repeat(md5(j::text), 1000) FROM generate_series(1, 3) i, generate_series(0, 39) j;
+SELECT session_id, count(*), count(DISTINCT application) AS applications, sum(duration) AS duration, sum(duration) FILTER (WHERE application = repeat(md5('39'), 1000)) AS last
+FROM ekran_application_statistics() GROUP BY session_id ORDER BY session_id;
+ROLLBACK;
 -- the first and the last of all timestamps; infinite windows
 INSERT INTO session (session_id, login_date, logout_date) VALUES (2, '294276-12-31 23:00+00', '294276-12-31 23:59:59.999999+00'), (3, '4714-11-24 00:00+00 BC', '4714-11-24 00:05+00 BC');
 INSERT INTO activity (session_id, activity_date) VALUES (2, '294276-12-31 23:50+00');
