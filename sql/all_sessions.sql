@@ -129,6 +129,20 @@ MOVE 1000 FROM sessions;
 CLOSE sessions;
 DROP TABLE activity;
 ROLLBACK;
+-- nor can a partition
+BEGIN;
+CREATE SCHEMA parts;
+CREATE TABLE parts.session (session_id bigint NOT NULL, client_guid uuid, user_id int, login_date timestamptz NOT NULL, logout_date timestamptz) PARTITION BY HASH (session_id);
+CREATE TABLE parts.session_0 PARTITION OF parts.session FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE parts.session_1 PARTITION OF parts.session FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+SELECT ekran_create_store('parts');
+INSERT INTO parts.session SELECT i, NULL, NULL, testing.at('08:00'), testing.at('09:00') FROM generate_series(1, 3000) i;
+SET LOCAL ekran_sessions.store = 'parts';
+DECLARE sessions NO SCROLL CURSOR FOR SELECT ekran_sessions_all();
+MOVE 10 FROM sessions;
+SELECT s, f.code, f.message FROM unnest(ARRAY['TRUNCATE parts.session_1', 'DROP TABLE parts.session_0', 'TRUNCATE parts.app_user CASCADE']) s, LATERAL testing.failure(s) f;
+MOVE ALL FROM sessions;
+ROLLBACK;
 -- a schema that is renamed amid it, with another in its place
 BEGIN;
 DECLARE sessions NO SCROLL CURSOR FOR SELECT (s).* FROM (SELECT ekran_sessions_all() AS s OFFSET 0) r;

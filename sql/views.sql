@@ -299,6 +299,16 @@ SELECT ekran_url_statistics_json();
 SELECT state, application, to_time - from_time AS span FROM ekran_session_timeline(1);
 SELECT * FROM ekran_user_productivity();
 
+-- also where it is a table, of sessions that are a view
+DROP VIEW sparse.activity;
+CREATE TABLE sparse.activity (session_id bigint, activity_date timestamptz, activity_id bigint, title text, PRIMARY KEY (session_id, activity_date, activity_id));
+INSERT INTO sparse.activity VALUES (1, testing.at('08:20'), 1, 'a title');
+SELECT * FROM ekran_application_statistics();
+SELECT ekran_url_statistics_json();
+SELECT state, application, to_time - from_time AS span FROM ekran_session_timeline(1);
+DROP TABLE sparse.activity;
+CREATE VIEW sparse.activity AS SELECT 1::bigint AS session_id, testing.at('08:10') AS activity_date;
+
 -- One that shows something else each time it is asked, behind conditions that it met
 -- before, is found out. So are times that are none.
 CREATE SEQUENCE sparse.number;

@@ -271,6 +271,7 @@ begin_activities(const Store *store, LabelKind kind)
 													  "ekran_sessions label",
 													  ALLOCSET_SMALL_SIZES);
 	choose_query(activities);
+	kind = activities->kind;
 	if (!may_read_straight(store, kind))
 		return activities;
 

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "catalog/pg_inherits.h"
 #include "ekran_sessions.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -97,15 +98,13 @@ ekran_sessions_after(PG_FUNCTION_ARGS)
 	return return_page(fcinfo, &reader, &page);
 }
 
-#define NUM_HELD_TABLES		2
-
 /* A call of ekran_sessions_all() that returns row after row. */
 typedef struct RowByRow
 {
 	Reader		reader;
 	Position	position;		/* of the session read last */
 	bool		is_at_end;
-	Relation	held[NUM_HELD_TABLES];	/* NULL: there is no such */
+	List	   *held;			/* relations */
 	MemoryContext context;		/* for the rows in hand */
 	int			count;
 	int			next;
@@ -113,20 +112,24 @@ typedef struct RowByRow
 } RowByRow;
 
 /*
- * Hold the tables from one call to the next, as a scan of them would: none can be
- * dropped or truncated while there are rows to come.  They belong to the query that
- * calls, so that no savepoint gives them back.
+ * Hold the tables from one call to the next, and their partitions, as a scan of them
+ * would: none can be dropped or truncated while there are rows to come.  They belong to
+ * the query that calls, so that no savepoint gives them back.
  */
 static void
 hold_tables(RowByRow *call)
 {
-	static const StoreTable tables[NUM_HELD_TABLES] = {TABLE_SESSION, TABLE_ACTIVITY};
+	const Oid  *tables = call->reader.store.tables;
 
-	for (int i = 0; i < NUM_HELD_TABLES; i++)
+	for (StoreTable which = TABLE_CLIENT; which <= TABLE_ACTIVITY; which++)
 	{
-		Oid			table = call->reader.store.tables[tables[i]];
+		List	   *pieces = OidIsValid(tables[which]) ?
+			find_all_inheritors(tables[which], AccessShareLock, NULL) : NIL;
+		ListCell   *cell;
 
-		call->held[i] = OidIsValid(table) ? try_relation_open(table, AccessShareLock) : NULL;
+		foreach(cell, pieces)
+			call->held = lappend(call->held, relation_open(lfirst_oid(cell), NoLock));
+		list_free(pieces);
 	}
 }
 
@@ -137,13 +140,11 @@ static void
 release_tables(Datum argument)
 {
 	RowByRow   *call = (RowByRow *) DatumGetPointer(argument);
+	ListCell   *cell;
 
-	for (int i = 0; i < NUM_HELD_TABLES; i++)
-	{
-		if (call->held[i] != NULL)
-			relation_close(call->held[i], NoLock);
-		call->held[i] = NULL;
-	}
+	foreach(cell, call->held)
+		relation_close(lfirst(cell), NoLock);
+	call->held = NIL;
 }
 
 /*

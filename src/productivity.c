@@ -214,7 +214,8 @@ add_up_before(Productivity *productivity, User *user, TimestampTz moment)
 		}
 	}
 	active->count -= done;
-	memmove(active->spans, active->spans + done, active->count * sizeof(Span));
+	if (done > 0)
+		memmove(active->spans, active->spans + done, active->count * sizeof(Span));
 }
 
 /*
