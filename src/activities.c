@@ -219,7 +219,7 @@ may_read_straight(const Store *store, LabelKind kind)
 
 /*
  * Choose the query for activities of a session.  A view may also lack the labels: then
- * there are none.
+ * there are none, and what is said of the kind from here on goes by that.
  */
 static void
 choose_query(Activities *activities)
@@ -267,18 +267,19 @@ begin_activities(const Store *store, LabelKind kind)
 	activities->kind = kind;
 	activities->map = InvalidBuffer;
 	activities->context = CurrentMemoryContext;
-	activities->label_context = AllocSetContextCreate(CurrentMemoryContext,
-													  "ekran_sessions label",
-													  ALLOCSET_SMALL_SIZES);
 	choose_query(activities);
-	kind = activities->kind;
-	if (!may_read_straight(store, kind))
+	if (activities->kind != NO_LABEL)
+		activities->label_context = AllocSetContextCreate(CurrentMemoryContext,
+														  "ekran_sessions label",
+														  ALLOCSET_SMALL_SIZES);
+	if (!may_read_straight(store, activities->kind))
 		return activities;
 
 	activities->table = table_open(store->tables[TABLE_ACTIVITY], AccessShareLock);
 	if (activities->table->rd_rel->relam == HEAP_TABLE_AM_OID && find_columns(activities))
 		activities->index = open_index(activities->table,
-									   kind == NO_LABEL ? is_by_session_and_date : is_in_order);
+									   activities->kind == NO_LABEL ?
+										   is_by_session_and_date : is_in_order);
 	if (activities->index == NULL)
 	{
 		table_close(activities->table, NoLock);
@@ -288,7 +289,7 @@ begin_activities(const Store *store, LabelKind kind)
 	activities->slot = table_slot_create(activities->table, NULL);
 	activities->scan = BEGIN_INDEX_SCAN(activities->table, activities->index,
 										GetActiveSnapshot(), 3);
-	activities->scan->xs_want_itup = kind == NO_LABEL;
+	activities->scan->xs_want_itup = activities->kind == NO_LABEL;
 	return activities;
 }
 

@@ -237,7 +237,7 @@ static void
 find_clipped_starts(Clipping *clipping)
 {
 	ActivityProbe probes[GROUP_SIZE];
-	Clipped    *works[GROUP_SIZE];
+	Clipped    *asked[GROUP_SIZE];
 	int			count = 0;
 
 	for (int i = 0; i < clipping->count; i++)
@@ -251,11 +251,11 @@ find_clipped_starts(Clipping *clipping)
 			continue;
 		probes[count].session_id = clipped->session->session_id;
 		probes[count].moment = clipped->bounds.first;
-		works[count++] = clipped;
+		asked[count++] = clipped;
 	}
 	find_first_activities(clipping->activities, probes, count);
 	for (int i = 0; i < count; i++)
-		works[i]->first_activity = probes[i].is_found ? probes[i].found : DT_NOEND;
+		asked[i]->first_activity = probes[i].is_found ? probes[i].found : DT_NOEND;
 }
 
 /*
@@ -265,7 +265,7 @@ static void
 find_clipped_ends(Clipping *clipping)
 {
 	ActivityProbe probes[GROUP_SIZE];
-	Clipped    *works[GROUP_SIZE];
+	Clipped    *asked[GROUP_SIZE];
 	int			count = 0;
 
 	for (int i = 0; i < clipping->count; i++)
@@ -279,11 +279,11 @@ find_clipped_ends(Clipping *clipping)
 			continue;
 		probes[count].session_id = clipped->session->session_id;
 		probes[count].moment = clipped->bounds.last;
-		works[count++] = clipped;
+		asked[count++] = clipped;
 	}
 	find_last_activities(clipping->activities, probes, count);
 	for (int i = 0; i < count; i++)
-		works[i]->last_activity = probes[i].is_found ? probes[i].found : DT_NOBEGIN;
+		asked[i]->last_activity = probes[i].is_found ? probes[i].found : DT_NOBEGIN;
 }
 
 static int

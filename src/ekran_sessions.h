@@ -1056,8 +1056,9 @@ typedef struct Reader
 } Reader;
 
 extern void take_request(Reader *reader, FunctionCallInfo fcinfo, int first_filter);
-extern void begin_selecting(Reader *reader);
+extern void begin_reading(Reader *reader);
 extern void begin_selecting_there(Reader *reader);
+extern void begin_selecting(Reader *reader);
 extern void begin_measuring(Reader *reader);
 extern Chunk *next_measured_chunk(Reader *reader);
 extern bool clip_next_chunk(Reader *reader);
@@ -1087,6 +1088,7 @@ extern void append_json_duration(Json *json, const char *key, int64 microseconds
 
 /* formatting.c: sessions as rows and as the endpoints' JSON */
 
+extern int	compare_names(const text *a, const text *b);
 extern Datum interval_datum(Interval *interval, int64 microseconds);
 extern void put_session_row(ReturnSetInfo *result, const Session *session);
 extern HeapTuple form_session_row(TupleDesc columns, const Session *session);

@@ -27,6 +27,24 @@ interval_datum(Interval *interval, int64 microseconds)
 	return IntervalPGetDatum(interval);
 }
 
+/*
+ * The order that results have names in: that of collation "C", none last.
+ */
+int
+compare_names(const text *a, const text *b)
+{
+	Size		length;
+	Size		other;
+	int			result;
+
+	if (a == NULL || b == NULL)
+		return (a == NULL) - (b == NULL);
+	length = VARSIZE_ANY_EXHDR(a);
+	other = VARSIZE_ANY_EXHDR(b);
+	result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(length, other));
+	return result != 0 ? result : (length > other) - (length < other);
+}
+
 /* Columns of ekran_session_row. */
 enum
 {

@@ -14,8 +14,9 @@
  * Measure a session by its gaps.
  */
 static void
-measure_by_gaps(Session *session, const Clipped *clipped, const IdleRule *rule)
+measure_by_gaps(const Clipped *clipped, const IdleRule *rule)
 {
+	Session    *session = clipped->session;
 	Measure    *measure = &session->measure;
 
 	measure->has_moment = clipped_ends(clipped, &measure->first, &measure->last);
@@ -30,8 +31,9 @@ measure_by_gaps(Session *session, const Clipped *clipped, const IdleRule *rule)
  * can't answer.  One pass in order, which never holds more than a batch.
  */
 static void
-measure_by_activities(Session *session, const Clipped *clipped, const IdleRule *rule)
+measure_by_activities(const Clipped *clipped, const IdleRule *rule)
 {
+	Session    *session = clipped->session;
 	Moments		moments;
 
 	begin_measure(&session->measure);
@@ -57,8 +59,8 @@ measure_sessions(Clipping *clipping, const IdleRule *rule, Chunk *chunk)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (clipped->has_gaps)
-			measure_by_gaps(clipped->session, clipped, rule);
+			measure_by_gaps(clipped, rule);
 		else
-			measure_by_activities(clipped->session, clipped, rule);
+			measure_by_activities(clipped, rule);
 	}
 }

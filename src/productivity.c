@@ -15,14 +15,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_collation.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/tuplestore.h"
-#include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(ekran_user_productivity);
 PG_FUNCTION_INFO_V1(ekran_user_productivity_json);
@@ -380,15 +378,6 @@ ekran_user_productivity(PG_FUNCTION_ARGS)
 }
 
 static int
-compare_names(const User *a, const User *b)
-{
-	if (a->name == NULL || b->name == NULL)
-		return (a->name == NULL) - (b->name == NULL);
-	return varstr_cmp(VARDATA(a->name), VARSIZE(a->name) - VARHDRSZ,
-					  VARDATA(b->name), VARSIZE(b->name) - VARHDRSZ, C_COLLATION_OID);
-}
-
-static int
 compare_ids(const UserKey *a, const UserKey *b)
 {
 	if (a->is_null || b->is_null)
@@ -397,8 +386,7 @@ compare_ids(const UserKey *a, const UserKey *b)
 }
 
 /*
- * The order of the response: by the user's name in collation "C", none last, then in
- * time, then by the user's id.
+ * The order of the response: by the user's name, then in time, then by the user's id.
  */
 static int
 compare_rows(const void *a, const void *b)
@@ -406,7 +394,7 @@ compare_rows(const void *a, const void *b)
 	const ActiveHour *left = a;
 	const ActiveHour *right = b;
 	int			result = left->user == right->user ? 0 :
-		compare_names(left->user, right->user);
+		compare_names(left->user->name, right->user->name);
 
 	if (result != 0)
 		return result;

@@ -29,8 +29,30 @@ take_request(Reader *reader, FunctionCallInfo fcinfo, int first_filter)
 }
 
 /*
- * Find the store and begin to select sessions under the active snapshot.  From here on
- * to end_reading(), the current memory context is SPI's.
+ * Begin to read from a store that has been found, under the active snapshot.  From here
+ * on to end_reading(), the current memory context is SPI's.
+ */
+void
+begin_reading(Reader *reader)
+{
+	SPI_connect();
+	reader->trust = trust_for_caller(&reader->store, &reader->rule, true);
+	tell_trust(&reader->store, &reader->trust);
+}
+
+/*
+ * Begin to select sessions of it.
+ */
+void
+begin_selecting_there(Reader *reader)
+{
+	begin_reading(reader);
+	reader->selection = begin_selection(&reader->store, &reader->window,
+										&reader->filters, &reader->trust);
+}
+
+/*
+ * Find the store, and begin to select sessions of it.
  *
  * Errors: those of find_store().
  */
@@ -39,19 +61,6 @@ begin_selecting(Reader *reader)
 {
 	find_store(&reader->store);
 	begin_selecting_there(reader);
-}
-
-/*
- * Likewise in a store that has been found before.
- */
-void
-begin_selecting_there(Reader *reader)
-{
-	SPI_connect();
-	reader->trust = trust_for_caller(&reader->store, &reader->rule, true);
-	tell_trust(&reader->store, &reader->trust);
-	reader->selection = begin_selection(&reader->store, &reader->window,
-										&reader->filters, &reader->trust);
 }
 
 /*
@@ -64,19 +73,26 @@ begin_measuring(Reader *reader)
 	reader->clipping = begin_clipping(&reader->store, &reader->window, &reader->trust);
 }
 
+static Chunk *
+next_named_chunk(Reader *reader)
+{
+	Chunk	   *chunk = next_chunk(reader->selection);
+
+	if (chunk != NULL && reader->names != NULL)
+		name_sessions(reader->names, chunk);
+	return chunk;
+}
+
 /*
  * The next sessions, named, if names are asked for, and measured; NULL at the end.
  */
 Chunk *
 next_measured_chunk(Reader *reader)
 {
-	Chunk	   *chunk = next_chunk(reader->selection);
+	Chunk	   *chunk = next_named_chunk(reader);
 
-	if (chunk == NULL)
-		return NULL;
-	if (reader->names != NULL)
-		name_sessions(reader->names, chunk);
-	measure_sessions(reader->clipping, &reader->rule, chunk);
+	if (chunk != NULL)
+		measure_sessions(reader->clipping, &reader->rule, chunk);
 	return chunk;
 }
 
@@ -86,14 +102,11 @@ next_measured_chunk(Reader *reader)
 bool
 clip_next_chunk(Reader *reader)
 {
-	Chunk	   *chunk = next_chunk(reader->selection);
+	Chunk	   *chunk = next_named_chunk(reader);
 
-	if (chunk == NULL)
-		return false;
-	if (reader->names != NULL)
-		name_sessions(reader->names, chunk);
-	clip_sessions(reader->clipping, chunk->sessions, chunk->count);
-	return true;
+	if (chunk != NULL)
+		clip_sessions(reader->clipping, chunk->sessions, chunk->count);
+	return chunk != NULL;
 }
 
 void

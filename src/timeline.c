@@ -90,15 +90,6 @@ put_row(ReturnSetInfo *result, const Row *row)
 	pfree(state);
 }
 
-static bool
-equal_texts(const text *a, const text *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
 static void
 begin_row(Row *row, const Stretch *stretch)
 {
@@ -110,8 +101,7 @@ begin_row(Row *row, const Stretch *stretch)
 	row->span = stretch->span;
 	row->is_active = stretch->is_active;
 	row->application = stretch->label == NULL ? NULL :
-		cstring_to_text_with_len(VARDATA_ANY(stretch->label),
-								 VARSIZE_ANY_EXHDR(stretch->label));
+		DatumGetTextPCopy(PointerGetDatum(stretch->label));
 	MemoryContextSwitchTo(caller_context);
 }
 
@@ -129,7 +119,7 @@ return_timeline(ReturnSetInfo *result, Reader *reader, const Clipped *clipped)
 	while (next_stretch(&stretches, &stretch))
 	{
 		if (row.is_some && row.is_active == stretch.is_active &&
-			equal_texts(row.application, stretch.label))
+			compare_names(row.application, stretch.label) == 0)
 			row.span.to = stretch.span.to;
 		else
 		{
@@ -162,9 +152,7 @@ ekran_session_timeline(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	find_store(&reader.store);
 
-	SPI_connect();
-	reader.trust = trust_for_caller(&reader.store, &reader.rule, true);
-	tell_trust(&reader.store, &reader.trust);
+	begin_reading(&reader);
 	session = get_session(&reader.store, "session_id", session_id,
 						  "Give the session_id of a session that ekran_sessions_all() returns.");
 	learn_finish(&reader, &session);

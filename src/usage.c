@@ -211,22 +211,6 @@ add_span(Usage *usage, Label *label, const Span *span)
 	}
 }
 
-/*
- * Names in the order of collation "C", none last.
- */
-static int
-compare_names(const Label *a, const Label *b)
-{
-	int			result;
-
-	if (a->name == NULL || b->name == NULL)
-		return (a->name == NULL) - (b->name == NULL);
-	result = memcmp(a->key.bytes, b->key.bytes, Min(a->key.length, b->key.length));
-	if (result != 0)
-		return result;
-	return (a->key.length > b->key.length) - (a->key.length < b->key.length);
-}
-
 static int
 compare_hours(const Sum *a, const Sum *b)
 {
@@ -239,7 +223,7 @@ compare_by_name(const void *a, const void *b)
 	int			result = compare_hours(a, b);
 
 	return result != 0 ? result :
-		compare_names(((const Sum *) a)->label, ((const Sum *) b)->label);
+		compare_names(((const Sum *) a)->label->name, ((const Sum *) b)->label->name);
 }
 
 /*
@@ -256,7 +240,7 @@ compare_by_duration(const void *a, const void *b)
 		return result;
 	if (left->duration != right->duration)
 		return left->duration > right->duration ? -1 : 1;
-	return compare_names(left->label, right->label);
+	return compare_names(left->label->name, right->label->name);
 }
 
 /*

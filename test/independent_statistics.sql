@@ -236,38 +236,26 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- An element per session and hour, in the order of pages, then hours.
-CREATE OR REPLACE FUNCTION independent.application_statistics_json(
+CREATE OR REPLACE FUNCTION independent.usage_json(kind text,
 	start timestamptz, "end" timestamptz, threshold interval, policy text,
 	users int[] DEFAULT NULL, clients uuid[] DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-WITH elements AS (
-	SELECT session_id, time_of_day, jsonb_agg(jsonb_build_object(
-			'duration', independent.timespan(duration), 'key', application)
-			ORDER BY duration DESC, application COLLATE "C" NULLS LAST) AS data
+WITH usage AS (
+	SELECT session_id, time_of_day, application AS key, duration
 	FROM independent.application_statistics(start, "end", threshold, policy,
 		users, clients)
-	GROUP BY session_id, time_of_day
-)
-SELECT coalesce(jsonb_agg(jsonb_build_object('data', e.data,
-		'sessionId', e.session_id, 'timeOfDay', e.time_of_day)
-		ORDER BY s.place, e.time_of_day), '[]')
-FROM elements e
-JOIN independent.sessions(start, "end", threshold, policy, users, clients) s
-	ON s.session_id = e.session_id
-$$;
-
-CREATE OR REPLACE FUNCTION independent.url_statistics_json(
-	start timestamptz, "end" timestamptz, threshold interval, policy text,
-	users int[] DEFAULT NULL, clients uuid[] DEFAULT NULL)
-RETURNS jsonb
-LANGUAGE sql STABLE AS $$
-WITH elements AS (
-	SELECT session_id, time_of_day, jsonb_agg(jsonb_build_object(
-			'duration', independent.timespan(duration), 'key', host)
-			ORDER BY duration DESC, host COLLATE "C") AS data
+	WHERE kind = 'applications'
+	UNION ALL
+	SELECT session_id, time_of_day, host, duration
 	FROM independent.url_statistics(start, "end", threshold, policy, users,
 		clients)
+	WHERE kind = 'urls'
+), elements AS (
+	SELECT session_id, time_of_day, jsonb_agg(jsonb_build_object(
+			'duration', independent.timespan(duration), 'key', key)
+			ORDER BY duration DESC, key COLLATE "C" NULLS LAST) AS data
+	FROM usage
 	GROUP BY session_id, time_of_day
 )
 SELECT coalesce(jsonb_agg(jsonb_build_object('data', e.data,
@@ -409,10 +397,10 @@ BEGIN
 
 	in_json :=
 		(ekran_application_statistics_json(start, "end", users, clients)::jsonb
-			IS DISTINCT FROM independent.application_statistics_json(start,
+			IS DISTINCT FROM independent.usage_json('applications', start,
 				"end", threshold, policy, users, clients))::int
 		+ (ekran_url_statistics_json(start, "end", users, clients)::jsonb
-			IS DISTINCT FROM independent.url_statistics_json(start, "end",
+			IS DISTINCT FROM independent.usage_json('urls', start, "end",
 				threshold, policy, users, clients))::int
 		+ (independent.rounded(
 			ekran_user_productivity_json(start, "end", users, clients)::jsonb)

@@ -1,5 +1,5 @@
 -- Measures of statistics, against the best SQL by hand over raw activity that we found.
--- It knows what our data are like: every session has a logout.
+-- It knows what our data are like: every session has a logout, and all urls look alike.
 
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -24,26 +24,25 @@ CREATE FUNCTION bench.moments(bounds text, columns text) RETURNS text LANGUAGE s
 		split_part(bounds, ',', 1) || '::timestamptz', split_part(bounds, ',', 2) || '::timestamptz', columns)
 $$;
 
--- Only gaps that are idle leave the subquery; what lies between them is active. Spans of a
+-- Only moments that begin what is active, and the last one, leave the subquery. Spans of a
 -- user are united by ranges, and divided where they reach into another hour.
 CREATE FUNCTION bench.productivity_by_hand(bounds text) RETURNS text LANGUAGE sql AS $$
 	SELECT format($q$
 		SELECT x.user_id, u.user_name, hour::date AS date, extract(hour FROM hour)::int AS time_of_day,
 			sum(extract(epoch FROM least(upper(x.span), hour + interval '1 hour') - greatest(lower(x.span), hour)))::float8 / 60 AS total_minutes
-		FROM (SELECT user_id, unnest(range_agg(tstzrange(f, t))) AS span
-			FROM (SELECT user_id, idle_to AS f, lead(idle_from) OVER (PARTITION BY session_id ORDER BY idle_to) AS t
-				FROM (SELECT session_id, user_id, previous AS idle_from, t AS idle_to
-					FROM (SELECT s.session_id, s.user_id, t, lag(t) OVER w AS previous, lead(t) OVER w AS next
-						FROM %s
-						WINDOW w AS (PARTITION BY s.session_id ORDER BY t, id)) g
-					WHERE t - previous > interval '15 min' OR previous IS NULL
-					UNION ALL
-					SELECT session_id, user_id, max(t), NULL FROM %s GROUP BY session_id, user_id) i) spans
-			WHERE f < t
+		FROM (SELECT user_id, unnest(range_agg(tstzrange(begins_at, ends_at))) AS span
+			FROM (SELECT user_id, begins, t AS begins_at,
+					lead(CASE WHEN begins THEN previous ELSE t END) OVER (PARTITION BY session_id ORDER BY t, id) AS ends_at
+				FROM (SELECT s.session_id, s.user_id, id, t, lag(t) OVER w AS previous, lead(t) OVER w AS next,
+						t - lag(t) OVER w <= interval '15 min' IS NOT TRUE AS begins
+					FROM %s
+					WINDOW w AS (PARTITION BY s.session_id ORDER BY t, id)) m
+				WHERE begins OR next IS NULL) spans
+			WHERE begins AND begins_at < ends_at
 			GROUP BY user_id) x
 		LEFT JOIN month.app_user u USING (user_id)
 		CROSS JOIN LATERAL generate_series(date_trunc('hour', lower(x.span)), upper(x.span) - interval '1 us', interval '1 hour') hour
-		GROUP BY 1, 2, 3, 4$q$, bench.moments(bounds, 'NULL, NULL'), bench.moments(bounds, 'NULL, NULL'))
+		GROUP BY 1, 2, 3, 4$q$, bench.moments(bounds, 'NULL, NULL'))
 $$;
 
 -- What reaches into another hour is divided, the rest is taken as it is.
@@ -80,7 +79,7 @@ $$;
 
 SELECT bench.productivity_by_hand(:'month') AS productivity_by_hand, bench.productivity_by_hand(:'day') AS day_productivity_by_hand,
 	bench.usage_by_hand(:'day', 'application, NULL', 'application', 'true') AS applications_by_hand,
-	bench.usage_by_hand(:'day', 'NULL, url', $$substring(url FROM '^https?://([^/:?#]+)')$$, 'key IS NOT NULL') AS urls_by_hand \gset
+	bench.usage_by_hand(:'day', 'NULL, url', $$nullif(split_part(url, '/', 3), '')$$, 'key IS NOT NULL') AS urls_by_hand \gset
 \set rounded 'user_id, user_name, date, time_of_day, round(total_minutes::numeric, 6) AS total_minutes'
 SELECT bench.require_equal('SELECT ' || :'rounded' || ' FROM ekran_user_productivity(' || :'month' || ')', 'SELECT ' || :'rounded' || ' FROM (' || :'productivity_by_hand' || ') h'),
 	bench.require_equal('SELECT * FROM ekran_application_statistics(' || :'day' || ')', :'applications_by_hand'),
