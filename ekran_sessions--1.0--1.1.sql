@@ -88,7 +88,7 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000
 SUPPORT ekran_sessions_support;
 
 COMMENT ON FUNCTION ekran_user_productivity(timestamp with time zone, timestamp with time zone, integer[], uuid[]) IS
-'Returns for each user, date and hour (0 to 23) of TimeZone the minutes in which any session of ekran_sessions_all was active; what several have active at once counts once. Sessions without a user are one group with a null user_id. In no particular order. Errors: 22023 for a start later than the end, 22008 for an hour that begins before all timestamps, and for what no interval holds.';
+'Returns for each user, date and hour (0 to 23) of TimeZone the minutes in which any session of ekran_sessions_all was active; what several have active at once counts once. Sessions without a user are one group with a null user_id. In no particular order. Errors: 22023 for a start later than the end, 22008 for an hour that begins before all timestamps, for what no interval holds, and for a TimeZone that goes back by more than a day.';
 
 CREATE FUNCTION ekran_session_timeline(
 	session_id bigint,
