@@ -11,6 +11,7 @@ OBJS = \
 	src/derived.o \
 	src/derived_table.o \
 	src/estimates.o \
+	src/figures.o \
 	src/folding.o \
 	src/formatting.o \
 	src/functions.o \
@@ -25,6 +26,7 @@ OBJS = \
 	src/module.o \
 	src/moments.o \
 	src/names.o \
+	src/one_by_one.o \
 	src/productivity.o \
 	src/reach.o \
 	src/reading.o \
@@ -33,6 +35,7 @@ OBJS = \
 	src/retention.o \
 	src/rights.o \
 	src/row_changes.o \
+	src/session_days.o \
 	src/sessions.o \
 	src/statements.o \
 	src/status.o \
@@ -51,7 +54,9 @@ EXTENSION = ekran_sessions
 DATA = \
 	ekran_sessions--1.0.sql \
 	ekran_sessions--1.0--1.1.sql \
-	ekran_sessions--1.1.sql
+	ekran_sessions--1.1.sql \
+	ekran_sessions--1.1--1.2.sql \
+	ekran_sessions--1.2.sql
 PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
 
 # One file a topic; the name tells the rule tested.

@@ -50,6 +50,7 @@
 PG_FUNCTION_INFO_V1(ekran_create_store);
 
 #define MAX_COLUMNS		6
+#define MAX_VIEW_COLUMNS	18
 #define SEQUENCE_NAME	"activity_activity_id_seq"
 
 typedef struct ColumnDefinition
@@ -210,6 +211,103 @@ static const PartDefinition store_indexes[] = {
 		"USING gist (reach)",
 		"Finds the running sessions that reach beyond a moment.",
 	"(reach IS NOT NULL)"},
+};
+
+/*
+ * A view over the tables, with the rights of who asks.  In its definition, %1$s is the
+ * store, %2$s the schema of the extension's functions, %3$s the store's name as a
+ * literal, which the server keeps as the schema's OID.
+ */
+typedef struct ViewDefinition
+{
+	const char *name;
+	const char *definition;
+	const char *comment;
+	ColumnDefinition columns[MAX_VIEW_COLUMNS];
+} ViewDefinition;
+
+#define SECONDS_OF(microseconds) \
+	"pg_catalog.sum(" microseconds ")::pg_catalog.float8 OPERATOR(pg_catalog./) '1000000'::pg_catalog.float8"
+#define HOURS_OF(microseconds) \
+	"pg_catalog.sum(" microseconds ")::pg_catalog.float8 OPERATOR(pg_catalog./) '3600000000'::pg_catalog.float8"
+#define ACTIVE	"(d.piece).active"
+#define WHOLE	"(d.piece).duration"
+#define IDLE	WHOLE " OPERATOR(pg_catalog.-) " ACTIVE
+
+static const ViewDefinition store_views[] = {
+	{
+		"session_overview",
+		"SELECT s.session_id, s.client_guid, c.client_name, s.user_id, u.user_name,"
+		" s.login_date, (f.figures).logout_date, s.logout_date IS NULL AS is_running,"
+		" (f.figures).duration_seconds, (f.figures).active_seconds, (f.figures).idle_seconds,"
+		" (f.figures).duration_hours, (f.figures).active_hours, (f.figures).idle_hours,"
+		" (f.figures).productivity_ratio,"
+		" (f.figures).login_day, (f.figures).login_weekday, (f.figures).login_hour"
+		" FROM %1$s.session s"
+		" LEFT JOIN %1$s.client c ON c.client_guid OPERATOR(pg_catalog.=) s.client_guid"
+		" LEFT JOIN %1$s.app_user u ON u.user_id OPERATOR(pg_catalog.=) s.user_id"
+
+		/*
+		 * OFFSET 0 has them measured once, and not once a column; conditions
+		 * on the tables pass it by.
+		 */
+		" CROSS JOIN LATERAL (SELECT %2$s.ekran_session_figures(%3$s::pg_catalog.regnamespace,"
+		" s.session_id, s.login_date, s.logout_date) AS figures OFFSET 0) f",
+		"Sessions in numbers that tools can chart, whole, a row each. By the caller's settings, TimeZone and rights.",
+		{
+			{"session_id", INT8OID, true, "The session's id."},
+			{"client_guid", UUIDOID, false, "The computer's id; null if unknown."},
+			{"client_name", TEXTOID, false, "The computer's name; null if unknown."},
+			{"user_id", INT4OID, false, "The user's id; null if unknown."},
+			{"user_name", TEXTOID, false, "The user's name; null if unknown."},
+			{"login_date", TIMESTAMPTZOID, true, "When the session began."},
+			{"logout_date", TIMESTAMPTZOID, true, "When it ended; of a running session its latest moment."},
+			{"is_running", BOOLOID, true, "Does it run still?"},
+			{"duration_seconds", FLOAT8OID, true, "From login_date to logout_date, elapsed; in seconds."},
+			{"active_seconds", FLOAT8OID, true, "What of that is not idle; in seconds."},
+			{"idle_seconds", FLOAT8OID, true, "Idle time by the caller's settings; in seconds."},
+			{"duration_hours", FLOAT8OID, true, "duration_seconds in hours."},
+			{"active_hours", FLOAT8OID, true, "active_seconds in hours."},
+			{"idle_hours", FLOAT8OID, true, "idle_seconds in hours."},
+			{"productivity_ratio", FLOAT8OID, false, "active_seconds / duration_seconds, 0 to 1; null for a duration of zero."},
+			{"login_day", DATEOID, true, "The date of the login in the caller's TimeZone."},
+			{"login_weekday", INT4OID, true, "Its weekday, 1 (Monday) to 7 (Sunday)."},
+			{"login_hour", INT4OID, true, "Its hour, 0 to 23."},
+		}
+	},
+	{
+		"user_day",
+		"SELECT d.user_id, d.user_name, (d.piece).day,"
+		" pg_catalog.min((d.piece).first_instant) AS first_login,"
+		" pg_catalog.max((d.piece).last_instant) AS last_logout,"
+		" pg_catalog.sum((d.piece).sessions) AS sessions,"
+		" " SECONDS_OF(WHOLE) " AS session_seconds,"
+		" " SECONDS_OF(ACTIVE) " AS active_seconds,"
+		" " SECONDS_OF(IDLE) " AS idle_seconds,"
+		" " HOURS_OF(ACTIVE) " AS active_hours,"
+		" " HOURS_OF(IDLE) " AS idle_hours"
+		" FROM (SELECT s.user_id, u.user_name,"
+		"  %2$s.ekran_session_days(%3$s::pg_catalog.regnamespace,"
+		"  s.session_id, s.login_date, s.logout_date) AS piece"
+		"  FROM %1$s.session s"
+		"  LEFT JOIN %1$s.app_user u ON u.user_id OPERATOR(pg_catalog.=) s.user_id) d"
+		/* By the name too, so that a condition on it reaches the tables. */
+		" GROUP BY d.user_id, d.user_name, (d.piece).day",
+		"What each user's sessions have of each day of the caller's TimeZone, a row each; every session counts by itself. By the caller's settings and rights.",
+		{
+			{"user_id", INT4OID, false, "The user's id; null: sessions without one."},
+			{"user_name", TEXTOID, false, "The user's name; null if unknown."},
+			{"day", DATEOID, true, "The date."},
+			{"first_login", TIMESTAMPTZOID, true, "The first instant of the day in a session of theirs."},
+			{"last_logout", TIMESTAMPTZOID, true, "The last one: a microsecond before the day ends where a session goes on."},
+			{"sessions", INT8OID, true, "How many sessions have an instant in the day."},
+			{"session_seconds", FLOAT8OID, true, "What they have of the day, added up; in seconds."},
+			{"active_seconds", FLOAT8OID, true, "What of that is not idle; in seconds."},
+			{"idle_seconds", FLOAT8OID, true, "Idle time by the caller's settings; in seconds."},
+			{"active_hours", FLOAT8OID, true, "active_seconds in hours."},
+			{"idle_hours", FLOAT8OID, true, "idle_seconds in hours."},
+		}
+	},
 };
 
 /* What who may not make a store is told. */
@@ -548,30 +646,32 @@ check_derived_table(const StoreBuild *build, const TableDefinition *table,
  * are its owner's.
  */
 static void
-check_columns(const StoreBuild *build, const TableDefinition *table, Oid relation)
+check_columns(const StoreBuild *build, const char *name,
+			  const ColumnDefinition *columns, int max, Oid relation)
 {
-	for (const ColumnDefinition *column = table->columns;
-		 column < table->columns + MAX_COLUMNS && column->name != NULL;
-		 column++)
+	bool		is_view = get_rel_relkind(relation) == RELKIND_VIEW;
+
+	for (const ColumnDefinition *column = columns;
+		 column < columns + max && column->name != NULL; column++)
 	{
 		HeapTuple	tuple = SearchSysCacheAttName(relation, column->name);
 		Form_pg_attribute attribute;
 
 		if (!HeapTupleIsValid(tuple))
-			refuse_other_shape(build, table->name,
+			refuse_other_shape(build, name,
 							   psprintf("column \"%s\" is missing", column->name));
 		attribute = (Form_pg_attribute) GETSTRUCT(tuple);
 		if (attribute->atttypid != column->type)
-			refuse_other_shape(build, table->name,
+			refuse_other_shape(build, name,
 							   psprintf("column \"%s\" is of type %s instead of %s",
 										column->name,
 										format_type_be(attribute->atttypid),
 										format_type_be(column->type)));
-		if (column->not_null && !attribute->attnotnull)
-			refuse_other_shape(build, table->name,
+		if (column->not_null && !is_view && !attribute->attnotnull)
+			refuse_other_shape(build, name,
 							   psprintf("column \"%s\" allows nulls", column->name));
 		if (attribute->attgenerated != '\0')
-			refuse_other_shape(build, table->name,
+			refuse_other_shape(build, name,
 							   psprintf("column \"%s\" is generated", column->name));
 		ReleaseSysCache(tuple);
 	}
@@ -597,9 +697,21 @@ check_table(const StoreBuild *build, const TableDefinition *table, Oid relation)
 		!table->is_derived)
 		refuse_other_shape(build, table->name, "it is not logged");
 	check_owner(build, table->name, relation);
-	check_columns(build, table, relation);
+	check_columns(build, table->name, table->columns, MAX_COLUMNS, relation);
 	if (table->is_derived)
 		check_derived_table(build, table, relation);
+}
+
+static void
+ensure_column_comments(StoreBuild *build, const ColumnDefinition *columns, int max,
+					   Oid relation, const char *identity)
+{
+	for (const ColumnDefinition *column = columns;
+		 column < columns + max && column->name != NULL; column++)
+		ensure_comment(build, relation, RelationRelationId,
+					   get_attnum(relation, column->name), "COLUMN",
+					   psprintf("%s.%s", identity, column->name),
+					   column->comment);
 }
 
 static void
@@ -623,13 +735,7 @@ ensure_table(StoreBuild *build, const TableDefinition *table)
 		ensure_derived_settings(build, table, relation);
 	ensure_comment(build, relation, RelationRelationId, 0, "TABLE", identity,
 				   table->comment);
-	for (const ColumnDefinition *column = table->columns;
-		 column < table->columns + MAX_COLUMNS && column->name != NULL;
-		 column++)
-		ensure_comment(build, relation, RelationRelationId,
-					   get_attnum(relation, column->name), "COLUMN",
-					   psprintf("%s.%s", identity, column->name),
-					   column->comment);
+	ensure_column_comments(build, table->columns, MAX_COLUMNS, relation, identity);
 }
 
 /*
@@ -823,6 +929,40 @@ ensure_index(StoreBuild *build, const PartDefinition *index)
 	if (OidIsValid(same_name))
 		ensure_comment(build, same_name, RelationRelationId, 0, "INDEX", identity,
 					   index->comment);
+}
+
+/*
+ * Check a view that is there.  Its owner may have it show more.
+ */
+static void
+check_view(const StoreBuild *build, const ViewDefinition *view, Oid relation)
+{
+	if (get_rel_relkind(relation) != RELKIND_VIEW)
+		refuse_other_shape(build, view->name, "it is not a view");
+	check_owner(build, view->name, relation);
+	check_columns(build, view->name, view->columns, MAX_VIEW_COLUMNS, relation);
+}
+
+static void
+ensure_view(StoreBuild *build, const ViewDefinition *view)
+{
+	Oid			relation = locked_oid(build, view->name);
+	char	   *identity = table_identity(build, view->name);
+
+	if (OidIsValid(relation))
+		check_view(build, view, relation);
+	else
+	{
+		if (!must_add(build, AccessShareLock))
+			return;
+		run("CREATE VIEW %s WITH (security_invoker) AS %s", identity,
+			psprintf(view->definition, build->name, build->extension,
+					 quote_literal_cstr(build->name)));
+		relation = table_oid(build, view->name);
+	}
+	ensure_comment(build, relation, RelationRelationId, 0, "VIEW", identity,
+				   view->comment);
+	ensure_column_comments(build, view->columns, MAX_VIEW_COLUMNS, relation, identity);
 }
 
 /*
@@ -1065,6 +1205,8 @@ ensure_store(StoreBuild *build)
 	for (size_t i = 0; i < lengthof(store_indexes); i++)
 		ensure_index(build, &store_indexes[i]);
 	ensure_triggers(build);
+	for (size_t i = 0; i < lengthof(store_views); i++)
+		ensure_view(build, &store_views[i]);
 }
 
 /*

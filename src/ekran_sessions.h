@@ -193,6 +193,7 @@ typedef struct Rows
 extern const char *const table_names[NUM_STORE_TABLES];
 
 extern void find_store(Store *store);
+extern void find_store_in(Store *store, Oid schema);
 extern bool load_store(Store *store, Oid schema);
 extern bool is_table_of(Oid relation, Oid owner, bool may_be_partitioned);
 extern const char *why_of_views(const Store *store);
@@ -955,6 +956,7 @@ extern bool next_moment(Moments *moments);
 
 /* measuring.c: what a window leaves of sessions */
 
+extern void measure_session(const Clipped *clipped, const IdleRule *rule);
 extern void measure_sessions(Clipping *clipping, const IdleRule *rule, Chunk *chunk);
 
 /* stretches.c: the active and the idle parts of a session */
@@ -1013,7 +1015,7 @@ extern void begin_active_spans(ActiveSpans *spans, const IdleRule *rule,
 							   const Clipped *clipped);
 extern bool next_active_span(ActiveSpans *spans, Span *span);
 
-/* hours.c: the hours of a time zone */
+/* hours.c: the hours and the days of a time zone */
 
 typedef struct Hours
 {
@@ -1026,9 +1028,20 @@ typedef struct Hours
 	int			hour;			/* of the date, 0 to 23 */
 } Hours;
 
+/* The day in hand, likewise. */
+typedef struct Days
+{
+	pg_tz	   *zone;
+	TimestampTz from;
+	TimestampTz until;
+	DateADT		date;
+} Days;
+
 extern void begin_hours(Hours *hours, pg_tz *zone);
 extern void find_hour(Hours *hours, TimestampTz moment);
 extern TimestampTz midnight_of(DateADT date, pg_tz *zone);
+extern void begin_days(Days *days, pg_tz *zone);
+extern void find_day(Days *days, TimestampTz moment);
 
 /* hosts.c: the host of a url */
 
@@ -1063,6 +1076,17 @@ extern void begin_measuring(Reader *reader);
 extern Chunk *next_measured_chunk(Reader *reader);
 extern bool clip_next_chunk(Reader *reader);
 extern void end_reading(Reader *reader);
+
+/* one_by_one.c: sessions that a query asks about one by one */
+
+typedef struct OneByOne OneByOne;
+
+extern OneByOne *make_one_by_one(MemoryContext query_context);
+extern void begin_one(OneByOne *one, FunctionCallInfo fcinfo);
+extern const Clipped *clip_one(OneByOne *one);
+extern const IdleRule *rule_of_one(const OneByOne *one);
+extern void end_one(OneByOne *one);
+extern void watch_open_ones(void);
 
 /* json.c: the pieces of a JSON response */
 

@@ -91,3 +91,42 @@ midnight_of(DateADT date, pg_tz *zone)
 	offset = DetermineTimeZoneOffset(&local, zone);
 	return date * USECS_PER_DAY + offset * USECS_PER_SEC;
 }
+
+/*
+ * Begin to look days up in a time zone.
+ */
+void
+begin_days(Days *days, pg_tz *zone)
+{
+	memset(days, 0, sizeof(*days));
+	days->zone = zone;
+}
+
+/*
+ * Find the day that a moment lies in, and up to when it certainly goes on: to its
+ * midnight, or to when the clock is changed.
+ *
+ * Errors: 22008 for what lies before all dates.
+ */
+void
+find_day(Days *days, TimestampTz moment)
+{
+	struct pg_tm local;
+	fsec_t		fraction;
+	int			offset;
+	int64		since_midnight;
+
+	if (moment >= days->from && moment < days->until)
+		return;
+	if (timestamp2tm(moment, &offset, &local, &fraction, NULL, days->zone) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	since_midnight = fraction + USECS_PER_SEC *
+		((local.tm_hour * MINS_PER_HOUR + local.tm_min) * SECS_PER_MINUTE + local.tm_sec);
+	days->from = moment;
+	days->until = Min(moment - since_midnight + USECS_PER_DAY,
+					  next_change(days->zone, moment));
+	days->date = date2j(local.tm_year, local.tm_mon, local.tm_mday) -
+		POSTGRES_EPOCH_JDATE;
+}

@@ -44,10 +44,24 @@ measure_by_activities(const Clipped *clipped, const IdleRule *rule)
 }
 
 /*
- * Measure the sessions of a chunk.
+ * Measure a session that has been clipped.
  *
  * Errors: 22008 for a duration out of range.
  * Rule: rules.md, the definitions.
+ */
+void
+measure_session(const Clipped *clipped, const IdleRule *rule)
+{
+	if (clipped->has_gaps)
+		measure_by_gaps(clipped, rule);
+	else
+		measure_by_activities(clipped, rule);
+}
+
+/*
+ * Measure the sessions of a chunk.
+ *
+ * Errors: likewise.
  */
 void
 measure_sessions(Clipping *clipping, const IdleRule *rule, Chunk *chunk)
@@ -58,9 +72,6 @@ measure_sessions(Clipping *clipping, const IdleRule *rule, Chunk *chunk)
 	while ((clipped = next_clipped(clipping)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (clipped->has_gaps)
-			measure_by_gaps(clipped, rule);
-		else
-			measure_by_activities(clipped, rule);
+		measure_session(clipped, rule);
 	}
 }

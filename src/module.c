@@ -113,4 +113,5 @@ _PG_init(void)
 	watch_catalog();
 	watch_tables();
 	watch_transactions();
+	watch_open_ones();
 }

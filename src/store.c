@@ -30,12 +30,14 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -280,6 +282,26 @@ find_store(Store *store)
 						   setting),
 				 errhint("Create a store with ekran_create_store(), or set ekran_sessions.store to the schema of an existing one.")));
 	pfree(setting);
+}
+
+/*
+ * Find the store in a schema.
+ *
+ * Errors: likewise.
+ */
+void
+find_store_in(Store *store, Oid schema)
+{
+	if (!load_store(store, schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("there is no store in schema %u", schema),
+				 errhint("Create one with ekran_create_store().")));
+	if (!MAY_USE_SCHEMA(schema, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for schema %s", NameStr(store->name)),
+				 errhint("%s", READER_GRANTS)));
 }
 
 /*
