@@ -94,6 +94,15 @@ static const StoreQuery last_activities = {
 	.plan_options = PLAN_ONCE
 };
 
+static const StoreQuery latest_activity_query = {
+	.sql = "SELECT a.activity_date FROM @store@.activity a"
+	" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
+	" ORDER BY a.activity_date DESC LIMIT 1",
+	.parameters = {INT8OID},
+	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
+	.plan_options = PLAN_ONCE
+};
+
 /* Those of a session ($1) from one moment ($2) to another ($3), in order. */
 #define A_DATE				{{TIMESTAMPTZOID, NOT_NULL}}
 #define A_DATE_AND_A_LABEL	{{TIMESTAMPTZOID, NOT_NULL}, {TEXTOID, NULLABLE}}
@@ -293,6 +302,15 @@ begin_activities(const Store *store, LabelKind kind)
 	return activities;
 }
 
+/*
+ * Are they read without queries?
+ */
+bool
+is_read_straight(const Activities *activities)
+{
+	return activities->table != NULL;
+}
+
 void
 end_activities(Activities *activities)
 {
@@ -436,6 +454,30 @@ find_last_activities(Activities *activities, ActivityProbe *probes, int count)
 			 probes[i].moment, BackwardScanDirection);
 		probes[i].is_found = next_activity(activities, &probes[i].found);
 	}
+}
+
+/*
+ * The latest activity of a session, or -infinity.
+ */
+TimestampTz
+latest_activity_of(Activities *activities, int64 session_id)
+{
+	TimestampTz latest = DT_NOBEGIN;
+
+	if (activities->table != NULL)
+	{
+		seek(activities, session_id, DT_NOBEGIN, DT_NOEND, BackwardScanDirection);
+		(void) next_activity(activities, &latest);
+	}
+	else
+	{
+		Datum		parameters[] = {Int64GetDatum(session_id)};
+		Datum		found;
+
+		if (read_row(activities->store, &latest_activity_query, parameters, &found))
+			latest = DatumGetTimestampTz(found);
+	}
+	return latest;
 }
 
 /*

@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -23,15 +22,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-
-static const StoreQuery latest_activity_of_session = {
-	.sql = "SELECT a.activity_date FROM @store@.activity a"
-	" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
-	" ORDER BY a.activity_date DESC LIMIT 1",
-	.parameters = {INT8OID},
-	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
-	.plan_options = PLAN_ONCE
-};
 
 /*
  * Sessions clipped at a time.  Few enough for what they take to be used again by the
@@ -112,6 +102,15 @@ begin_clipping(const Store *store, const Window *window, const Trust *trust)
 	clipping->use_index = trust->not_by_index == NULL && begin_index(clipping);
 	clipping->activities = begin_activities(store, NO_LABEL);
 	return clipping;
+}
+
+/*
+ * Is nothing read by queries?
+ */
+bool
+is_clipped_straight(const Clipping *clipping)
+{
+	return is_read_straight(clipping->activities);
 }
 
 void
@@ -207,24 +206,15 @@ complete_gaps(Clipping *clipping)
  * Find when a running session finishes for now.
  */
 static void
-find_finish(const Store *store, Clipped *clipped)
+find_finish(Clipping *clipping, Clipped *clipped)
 {
 	Session    *session = clipped->session;
-	TimestampTz latest = DT_NOBEGIN;
+	TimestampTz latest;
 
 	if (session->span.is_finished)
 		return;
-
-	if (clipped->has_gaps)
-		latest = latest_activity(&clipped->gaps);
-	else
-	{
-		Datum		parameters[] = {Int64GetDatum(session->session_id)};
-		Datum		found;
-
-		if (read_row(store, &latest_activity_of_session, parameters, &found))
-			latest = DatumGetTimestampTz(found);
-	}
+	latest = clipped->has_gaps ? latest_activity(&clipped->gaps) :
+		latest_activity_of(clipping->activities, session->session_id);
 	session->span.finish = Max(session->span.login, latest);
 }
 
@@ -317,7 +307,7 @@ clip_group(Clipping *clipping, Session *sessions, int count)
 		Clipped    *clipped = &clipping->group[i];
 
 		CHECK_FOR_INTERRUPTS();
-		find_finish(clipping->store, clipped);
+		find_finish(clipping, clipped);
 		clipped->bounds = clip_bounds(&clipped->session->span, clipping->window);
 	}
 	if (clipping->use_index)

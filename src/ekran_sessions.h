@@ -386,6 +386,8 @@ extern void find_last_activities(Activities *activities,
 								 ActivityProbe *probes, int count);
 extern void read_regions(Activities *activities, RegionRequest *requests,
 						 int count);
+extern TimestampTz latest_activity_of(Activities *activities, int64 session_id);
+extern bool is_read_straight(const Activities *activities);
 extern int	count_activities(const Store *store, int64 session_id,
 							 TimestampTz first, int limit);
 
@@ -929,6 +931,7 @@ extern Clipping *begin_clipping(const Store *store, const Window *window,
 extern void end_clipping(Clipping *clipping);
 extern void clip_sessions(Clipping *clipping, Session *sessions, int count);
 extern const Clipped *next_clipped(Clipping *clipping);
+extern bool is_clipped_straight(const Clipping *clipping);
 extern bool clipped_ends(const Clipped *clipped, TimestampTz *first,
 						 TimestampTz *last);
 
@@ -1034,6 +1037,8 @@ typedef struct Days
 	pg_tz	   *zone;
 	TimestampTz from;
 	TimestampTz until;
+	TimestampTz midnight;		/* when it would have begun by the clock as it
+								 * is */
 	DateADT		date;
 } Days;
 

@@ -37,6 +37,7 @@ typedef struct Calls
 {
 	OneByOne   *one;
 	TupleDesc	columns;
+	Days		days;
 } Calls;
 
 static Calls *
@@ -44,7 +45,7 @@ begin_calls(FunctionCallInfo fcinfo)
 {
 	MemoryContext query_context = fcinfo->flinfo->fn_mcxt;
 	MemoryContext caller_context = MemoryContextSwitchTo(query_context);
-	Calls	   *calls = palloc(sizeof(Calls));
+	Calls	   *calls = palloc0(sizeof(Calls));
 
 	if (get_call_result_type(fcinfo, NULL, &calls->columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -58,22 +59,18 @@ begin_calls(FunctionCallInfo fcinfo)
  * The day, the weekday and the hour of a login in the caller's TimeZone.
  */
 static void
-put_local_time(Datum *values, TimestampTz login)
+put_local_time(Datum *values, Days *days, TimestampTz login)
 {
-	struct pg_tm local;
-	fsec_t		fraction;
-	int			offset;
-	int			day;
+	int			weekday;
 
-	if (timestamp2tm(login, &offset, &local, &fraction, NULL, session_timezone) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	day = date2j(local.tm_year, local.tm_mon, local.tm_mday);
-	values[FIGURE_LOGIN_DAY] = DateADTGetDatum(day - POSTGRES_EPOCH_JDATE);
+	if (days->zone != session_timezone)
+		begin_days(days, session_timezone);
+	find_day(days, login);
 	/* ISO's Sunday is 7. */
-	values[FIGURE_LOGIN_WEEKDAY] = Int32GetDatum(j2day(day) == 0 ? 7 : j2day(day));
-	values[FIGURE_LOGIN_HOUR] = Int32GetDatum(local.tm_hour);
+	weekday = j2day(days->date + POSTGRES_EPOCH_JDATE);
+	values[FIGURE_LOGIN_DAY] = DateADTGetDatum(days->date);
+	values[FIGURE_LOGIN_WEEKDAY] = Int32GetDatum(weekday == 0 ? 7 : weekday);
+	values[FIGURE_LOGIN_HOUR] = Int32GetDatum((login - days->midnight) / USECS_PER_HOUR);
 }
 
 static Datum
@@ -89,8 +86,9 @@ in_hours(int64 microseconds)
 }
 
 static Datum
-form_figures(TupleDesc columns, TimestampTz login, const Measure *measure)
+form_figures(Calls *calls, const Session *session)
 {
+	const Measure *measure = &session->measure;
 	int64		active = measure->duration - measure->idle;
 	Datum		values[NUM_FIGURES];
 	bool		nulls[NUM_FIGURES] = {false};
@@ -102,11 +100,11 @@ form_figures(TupleDesc columns, TimestampTz login, const Measure *measure)
 	values[FIGURE_DURATION_HOURS] = in_hours(measure->duration);
 	values[FIGURE_ACTIVE_HOURS] = in_hours(active);
 	values[FIGURE_IDLE_HOURS] = in_hours(measure->idle);
-	put_local_time(values, login);
+	put_local_time(values, &calls->days, session->span.login);
 	nulls[FIGURE_PRODUCTIVITY_RATIO] = measure->duration == 0;
 	values[FIGURE_PRODUCTIVITY_RATIO] = measure->duration == 0 ? (Datum) 0 :
 		Float8GetDatum((double) active / (double) measure->duration);
-	return HeapTupleGetDatum(heap_form_tuple(columns, values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(calls->columns, values, nulls));
 }
 
 /*
@@ -135,5 +133,5 @@ ekran_session_figures(PG_FUNCTION_ARGS)
 	measure_session(clipped, rule_of_one(calls->one));
 	session = *clipped->session;
 	end_one(calls->one);
-	PG_RETURN_DATUM(form_figures(calls->columns, session.span.login, &session.measure));
+	PG_RETURN_DATUM(form_figures(calls, &session));
 }

@@ -103,8 +103,8 @@ begin_days(Days *days, pg_tz *zone)
 }
 
 /*
- * Find the day that a moment lies in, and up to when it certainly goes on: to its
- * midnight, or to when the clock is changed.
+ * Find the day that a moment lies in, and from when to when it certainly goes on: from
+ * midnight to midnight, or less where the clock is changed.
  *
  * Errors: 22008 for what lies before all dates.
  */
@@ -124,9 +124,15 @@ find_day(Days *days, TimestampTz moment)
 				 errmsg("timestamp out of range")));
 	since_midnight = fraction + USECS_PER_SEC *
 		((local.tm_hour * MINS_PER_HOUR + local.tm_min) * SECS_PER_MINUTE + local.tm_sec);
-	days->from = moment;
-	days->until = Min(moment - since_midnight + USECS_PER_DAY,
-					  next_change(days->zone, moment));
+	days->midnight = moment - since_midnight;
+	days->from = days->midnight;
+	days->until = next_change(days->zone, days->from);
+	if (days->until <= moment)
+	{
+		days->from = moment;
+		days->until = next_change(days->zone, moment);
+	}
+	days->until = Min(days->until, days->midnight + USECS_PER_DAY);
 	days->date = date2j(local.tm_year, local.tm_mon, local.tm_mday) -
 		POSTGRES_EPOCH_JDATE;
 }

@@ -64,6 +64,7 @@ struct OneByOne
 	int			level;			/* of its transaction; 0: none is */
 	ResourceOwner query_owner;
 	Clipping   *clipping;
+	bool		is_connected;	/* to SPI? */
 	dlist_node	node;
 };
 
@@ -264,7 +265,7 @@ open_one_by_one(OneByOne *one, const Circumstances *circumstances)
 /*
  * Begin with the session that a call is about: (store regnamespace, session_id bigint,
  * login_date timestamptz, logout_date timestamptz).  Until end_one(), the current memory
- * context is SPI's.
+ * context may be SPI's.
  *
  * Errors: 22004, 22023; 42P01 if there is no such store, 42501 without USAGE on its
  * schema.
@@ -282,8 +283,10 @@ begin_one(OneByOne *one, FunctionCallInfo fcinfo)
 
 	one->session = session;
 	one->level = GetCurrentTransactionNestLevel();
-	SPI_connect();
 	one->query_owner = CurrentResourceOwner;
+	one->is_connected = one->held == NULL || !is_clipped_straight(one->held);
+	if (one->is_connected)
+		SPI_connect();
 	if (one->held != NULL)
 		CurrentResourceOwner = one->owner;
 	one->clipping = one->held != NULL ? one->held :
@@ -315,6 +318,7 @@ end_one(OneByOne *one)
 	if (one->held == NULL)
 		end_clipping(one->clipping);
 	CurrentResourceOwner = one->query_owner;
-	SPI_finish();
+	if (one->is_connected)
+		SPI_finish();
 	one->level = 0;
 }
