@@ -52,6 +52,7 @@ SET ekran_sessions.store = 'errors';
 ALTER TABLE activity RENAME TO event;
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
 ALTER TABLE event RENAME TO activity;
+DROP VIEW session_overview, user_day;
 ALTER TABLE app_user ALTER user_name TYPE varchar;
 SELECT * FROM testing.failure('SELECT * FROM ekran_sessions()');
 -- arguments of another type

@@ -43,6 +43,7 @@ ALTER TABLE alices.session DISABLE TRIGGER USER;
 ALTER TABLE alices.session DROP CONSTRAINT session_logout_not_before_login, DROP CONSTRAINT session_login_date_finite, DROP CONSTRAINT session_logout_date_finite;
 DROP INDEX alices.session_tstzrange_idx, alices.session_login_date_session_id_idx;
 DROP TRIGGER ekran_types ON alices.session;
+DROP VIEW alices.session_overview, alices.user_day;
 ALTER TABLE alices.session ALTER login_date TYPE timestamp, ALTER logout_date TYPE timestamp;
 SELECT s, f.code FROM unnest(ARRAY[$$SELECT ekran_close_sessions('1 day', '2025-01-01')$$,
 	'SELECT * FROM ekran_sessions()', 'SELECT * FROM ekran_sessions_after(after_session_id => 1)']) s, LATERAL testing.failure(s) f;

@@ -66,7 +66,7 @@ ALTER TABLE ekran.session DROP CONSTRAINT session_client_guid_fkey,
 DROP INDEX ekran.by_login, ekran.session_tstzrange_idx;
 DROP TRIGGER ekran_insert ON ekran.activity;
 DROP TRIGGER ekran_delete ON ekran.session;
-DROP TABLE ekran.client;
+DROP TABLE ekran.client CASCADE;
 COMMENT ON COLUMN ekran.session.login_date IS NULL;
 SELECT ekran_create_store('ekran');
 SELECT * FROM testing.described('ekran.activity');
@@ -233,7 +233,7 @@ SELECT ekran_create_store('others');
 -- not again, for it is known by now
 SELECT ekran_create_store('others');
 DROP TABLE others.activity, others.session, others.client, others.app_user,
-	others.session_idle, others.pending, others.session_count;
+	others.session_idle, others.pending, others.session_count CASCADE;
 -- nor of one's own
 SET ROLE regress_ekran_schema;
 SELECT ekran_create_store('others');

@@ -37,6 +37,11 @@ EXECUTE page;
 SELECT session_id, idle_time FROM all_of_it;
 SELECT session_id, idle_time FROM ekran_sessions_all();
 SELECT state, reason FROM ekran_status();
+-- the store's views come when it is completed, not before there are their functions
+SELECT relname FROM pg_class WHERE relnamespace = 'upgraded'::regnamespace AND relkind = 'v' ORDER BY 1;
+SELECT ekran_create_store('upgraded');
+SELECT session_id, idle_seconds, active_seconds FROM session_overview;
+SELECT first_login, last_logout, active_hours FROM user_day;
 SELECT * FROM ekran_check();
 CREATE TABLE testing.upgraded AS SELECT * FROM testing.described();
 SELECT count(*) > 25 AS enough, count(*) FILTER (WHERE definition = '') AS without_definition FROM testing.upgraded;

@@ -134,6 +134,9 @@ static const char *const label_columns[NUM_LABELS] = {
 	[URL_LABEL] = "url",
 };
 
+/* Of each scan: the session, and the first and the last moment. */
+#define SCAN_KEYS	3
+
 struct Activities
 {
 	const Store *store;
@@ -297,7 +300,7 @@ begin_activities(const Store *store, LabelKind kind)
 	}
 	activities->slot = table_slot_create(activities->table, NULL);
 	activities->scan = BEGIN_INDEX_SCAN(activities->table, activities->index,
-										GetActiveSnapshot(), 3);
+										GetActiveSnapshot(), SCAN_KEYS);
 	activities->scan->xs_want_itup = activities->kind == NO_LABEL;
 	return activities;
 }
@@ -333,7 +336,7 @@ seek(Activities *activities, int64 session_id, TimestampTz first,
 	 TimestampTz last, ScanDirection direction)
 {
 	MemoryContext caller_context = MemoryContextSwitchTo(activities->context);
-	ScanKeyData keys[3];
+	ScanKeyData keys[SCAN_KEYS];
 
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(session_id));
@@ -341,7 +344,7 @@ seek(Activities *activities, int64 session_id, TimestampTz first,
 				TimestampTzGetDatum(first));
 	ScanKeyInit(&keys[2], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
 				TimestampTzGetDatum(last));
-	index_rescan(activities->scan, keys, lengthof(keys), NULL, 0);
+	index_rescan(activities->scan, keys, SCAN_KEYS, NULL, 0);
 	MemoryContextSwitchTo(caller_context);
 	activities->direction = direction;
 }
@@ -457,27 +460,53 @@ find_last_activities(Activities *activities, ActivityProbe *probes, int count)
 }
 
 /*
- * The latest activity of a session, or -infinity.
+ * The latest activity of a session by the index, or -infinity.
+ *
+ * Errors: 22004 for one without a date.
+ */
+static TimestampTz
+seek_latest(Activities *activities, int64 session_id)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(activities->context);
+	IndexScanDesc scan = activities->scan;
+	ScanKeyData keys[SCAN_KEYS];
+	ItemPointer place;
+	bool		isnull;
+	TimestampTz latest = DT_NOBEGIN;
+
+	/* The scan takes so many keys, be they the same. */
+	for (int i = 0; i < SCAN_KEYS; i++)
+		ScanKeyInit(&keys[i], 1, BTEqualStrategyNumber, F_INT8EQ,
+					Int64GetDatum(session_id));
+	index_rescan(scan, keys, SCAN_KEYS, NULL, 0);
+	while ((place = index_getnext_tid(scan, BackwardScanDirection)) != NULL &&
+		   !is_visible(activities, place))
+		CHECK_FOR_INTERRUPTS();
+	if (place != NULL)
+	{
+		/* Of a table that has given up its key, nulls come last. */
+		latest = DatumGetTimestampTz(index_getattr(scan->xs_itup, 2,
+												   scan->xs_itupdesc, &isnull));
+		if (isnull)
+			refuse_null_column(activities->store, "activity_date");
+	}
+	MemoryContextSwitchTo(caller_context);
+	return latest;
+}
+
+/*
+ * Likewise by a query, where that must be.
  */
 TimestampTz
 latest_activity_of(Activities *activities, int64 session_id)
 {
-	TimestampTz latest = DT_NOBEGIN;
+	Datum		parameters[] = {Int64GetDatum(session_id)};
+	Datum		found;
 
 	if (activities->table != NULL)
-	{
-		seek(activities, session_id, DT_NOBEGIN, DT_NOEND, BackwardScanDirection);
-		(void) next_activity(activities, &latest);
-	}
-	else
-	{
-		Datum		parameters[] = {Int64GetDatum(session_id)};
-		Datum		found;
-
-		if (read_row(activities->store, &latest_activity_query, parameters, &found))
-			latest = DatumGetTimestampTz(found);
-	}
-	return latest;
+		return seek_latest(activities, session_id);
+	return read_row(activities->store, &latest_activity_query, parameters, &found) ?
+		DatumGetTimestampTz(found) : DT_NOBEGIN;
 }
 
 /*

@@ -221,6 +221,7 @@ static const PartDefinition store_indexes[] = {
 typedef struct ViewDefinition
 {
 	const char *name;
+	const char *function;		/* of the extension's, that it calls */
 	const char *definition;
 	const char *comment;
 	ColumnDefinition columns[MAX_VIEW_COLUMNS];
@@ -236,7 +237,7 @@ typedef struct ViewDefinition
 
 static const ViewDefinition store_views[] = {
 	{
-		"session_overview",
+		"session_overview", "ekran_session_figures",
 		"SELECT s.session_id, s.client_guid, c.client_name, s.user_id, u.user_name,"
 		" s.login_date, (f.figures).logout_date, s.logout_date IS NULL AS is_running,"
 		" (f.figures).duration_seconds, (f.figures).active_seconds, (f.figures).idle_seconds,"
@@ -276,7 +277,7 @@ static const ViewDefinition store_views[] = {
 		}
 	},
 	{
-		"user_day",
+		"user_day", "ekran_session_days",
 		"SELECT d.user_id, d.user_name, (d.piece).day,"
 		" pg_catalog.min((d.piece).first_instant) AS first_login,"
 		" pg_catalog.max((d.piece).last_instant) AS last_logout,"
@@ -494,7 +495,7 @@ tell_of_schema_owner(const StoreBuild *build)
 						build->name, GetUserNameFromId(build->owner, false),
 						GetUserNameFromId(owner, false)),
 				 errdetail("A store belongs to who makes it; the owner of its schema may rename or drop what is in it."),
-				 errhint("To give it to the schema's owner, drop its tables, and call as that role, by SET ROLE.")));
+				 errhint("To give it to the schema's owner, drop what is in it, and call as that role, by SET ROLE.")));
 }
 
 /*
@@ -943,12 +944,19 @@ check_view(const StoreBuild *build, const ViewDefinition *view, Oid relation)
 	check_columns(build, view->name, view->columns, MAX_VIEW_COLUMNS, relation);
 }
 
+/*
+ * Make a view, once the extension in the database has the function that it calls.
+ */
 static void
 ensure_view(StoreBuild *build, const ViewDefinition *view)
 {
 	Oid			relation = locked_oid(build, view->name);
 	char	   *identity = table_identity(build, view->name);
 
+	if (!is_found("SELECT FROM pg_catalog.pg_proc"
+				  " WHERE pronamespace = %u AND proname = %s",
+				  build->extension_schema, quote_literal_cstr(view->function)))
+		return;
 	if (OidIsValid(relation))
 		check_view(build, view, relation);
 	else

@@ -200,6 +200,7 @@ extern const char *why_of_views(const Store *store);
 extern void refuse_views(const Store *store);
 extern void begin_rows(Rows *rows, const Store *store, const StoreQuery *query,
 					   const Datum *parameters);
+pg_noreturn extern void refuse_null_column(const Store *store, const char *column);
 extern bool next_row(Rows *rows);
 extern void end_rows(Rows *rows);
 extern bool read_row(const Store *store, const StoreQuery *query,

@@ -676,6 +676,21 @@ fetch_batch(Rows *rows)
 }
 
 /*
+ * Refuse a null where a store must have none.
+ *
+ * Errors: 22004.
+ */
+void
+refuse_null_column(const Store *store, const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("column \"%s\" of store \"%s\" must not be null",
+					column, NameStr(store->name)),
+			 errhint("Give the store's tables the shape that ekran_create_store() makes, or its views such columns.")));
+}
+
+/*
  * Read the next row into values and nulls; false at the end.
  *
  * Values by reference stay until end_rows(), with batches only as long as the
@@ -696,12 +711,7 @@ next_row(Rows *rows)
 					  rows->values, rows->nulls);
 	for (int i = 0; i < columns->natts; i++)
 		if (rows->nulls[i] && !rows->query->columns[i].may_be_null)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("column \"%s\" of store \"%s\" must not be null",
-							NameStr(TupleDescAttr(columns, i)->attname),
-							NameStr(rows->store->name)),
-					 errhint("Give the store's tables the shape that ekran_create_store() makes, or its views such columns.")));
+			refuse_null_column(rows->store, NameStr(TupleDescAttr(columns, i)->attname));
 	return true;
 }
 
