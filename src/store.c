@@ -293,10 +293,15 @@ void
 find_store_in(Store *store, Oid schema)
 {
 	if (!load_store(store, schema))
+	{
+		char	   *name = get_namespace_name(schema);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("there is no store in schema %u", schema),
-				 errhint("Create one with ekran_create_store().")));
+				 errmsg("store \"%s\" does not exist",
+						name != NULL ? name : psprintf("%u", schema)),
+				 errhint("Create a store with ekran_create_store().")));
+	}
 	if (!MAY_USE_SCHEMA(schema, GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
