@@ -88,7 +88,7 @@ sub came
 {
 	my ($number, $directory, $shown) = @_;
 	my $file = "$directory/result$number";
-	my $came = tidy(-e $file ? read_file($file) : '');
+	my $came = tidy(-e $file ? scalar read_file($file) : '');
 
 	return length $came > length $shown ? substr($came, -length $shown) : $came;
 }
