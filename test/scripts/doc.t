@@ -131,7 +131,8 @@ sub script
 			my $last = pop @sent;
 
 			$script .= "\\o /dev/null\n" . join('', map { "$_;\n" } @sent);
-			$script .= paste($statement, $i, $page->{name}, "$last;\n");
+			$last .= ';' unless $last =~ /\\gset/;
+			$script .= paste($statement, $i, $page->{name}, "$last\n");
 		}
 		else
 		{
@@ -288,7 +289,10 @@ sub postgrest
 
 	my $body = $rows ? q{coalesce(json_agg(_postgrest_t), '[]')} : q{coalesce(json_agg(_postgrest_t.pgrst_scalar)->0, 'null')};
 	my $total = $text =~ /count=exact/ ? 'pg_catalog.count(_postgrest_t)' : 'null::bigint';
-	my $shown = $text =~ /count=exact/ ? 'total_result_set' : 'body';
+	# what is shown is the body, or the header that a count is for
+	my $shown = $text =~ /count=exact/
+	  ? "SELECT format('Content-Range: 0-%s/%s', :page_total - 1, :total_result_set) AS body \\gset\n\\qecho :body"
+	  : '\qecho :body';
 	return ('BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
 		q{SELECT set_config('search_path', '"api", "public"', true), }
 		  . "(SELECT json_agg(set_config(split_part(c, '=', 1), substr(c, strpos(c, '=') + 1), true)) FROM pg_db_role_setting, unnest(setconfig) c "
@@ -297,7 +301,7 @@ sub postgrest
 		  . "SELECT $total AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, $body AS body, "
 		  . q{nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status }
 		  . "FROM (SELECT \"$function\".* FROM \"pgrst_source\" AS \"$function\" ) _postgrest_t",
-		"EXECUTE request ($values)");
+		"EXECUTE request ($values) \\gset\n$shown");
 }
 
 sub dashboard_statements
