@@ -130,7 +130,7 @@ sub script
 			chomp @sent;
 			my $last = pop @sent;
 
-			$script .= "\\o /dev/null\n" . join('', map { "$_;\n" } @sent);
+			$script .= "\\o /dev/null\n" . join('', map { /\\gset/ ? "$_\n" : "$_;\n" } @sent);
 			$last .= ';' unless $last =~ /\\gset/;
 			$script .= paste($statement, $i, $page->{name}, "$last\n");
 		}
@@ -197,18 +197,20 @@ sub metabase
 }
 
 # Superset renders Jinja, sets the path to the schema of the data set, and asks what it
-# takes for a table for the time range once more.
+# takes for a table for the time range once more, of the time column.
 sub superset
 {
 	my ($text) = @_;
 	my %dttm = (from_dttm => "$given{start}T00:00:00", to_dttm => "$given{after}T00:00:00");
 	my $rendered = $text;
+	my ($at, $end) = map { "TO_TIMESTAMP('$_ 00:00:00.000000', 'YYYY-MM-DD HH24:MI:SS.US')" } @given{qw(start after)};
+	my $range = $text =~ /from_dttm/ ? "WHERE login_date >= $at AND login_date < $end\n" : '';
 
 	$rendered =~ s/\{% if (\w+) %\}(.*?)(?:\{% else %\}(.*?))?\{% endif %\}/$dttm{$1} ? $2 : $3 \/\/ ''/egs;
 	$rendered =~ s/\{\{ (\w+) \}\}/$dttm{$1} or die "no variable $1"/eg;
 	(my $cleared = $text) =~ s/\{% if (\w+) %\}(.*?)(?:\{% else %\}(.*?))?\{% endif %\}/$3 \/\/ ''/egs;
 	return ('set search_path = "ekran"', "SELECT count(*) FROM (\n$cleared\n) AS virtual_table LIMIT 1000",
-		"SELECT *\nFROM (\n$rendered\n) AS virtual_table\nLIMIT 1000");
+		"SELECT *\nFROM (\n$rendered\n) AS virtual_table\n${range}LIMIT 1000");
 }
 
 sub power_bi
@@ -245,7 +247,7 @@ sub dbeaver
 }
 
 # A request to PostgREST, which curl makes, as the transaction that PostgREST makes of
-# it: read-only, for the functions are STABLE; the role, and its settings, for the
+# it: read-only where the function is STABLE; the role, and its settings, for the
 # transaction; arguments from the body's keys, or those of the address.
 sub postgrest
 {
@@ -293,7 +295,9 @@ sub postgrest
 	my $shown = $text =~ /count=exact/
 	  ? "SELECT format('Content-Range: 0-%s/%s', :page_total - 1, :total_result_set) AS body \\gset\n\\qecho :body"
 	  : '\qecho :body';
-	return ('BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
+	return ("SELECT CASE provolatile WHEN 'v' THEN 'WRITE' ELSE 'ONLY' END AS mode FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace "
+		  . "WHERE nspname = 'api' AND proname = '$function' \\gset",
+		'BEGIN ISOLATION LEVEL READ COMMITTED READ :mode',
 		q{SELECT set_config('search_path', '"api", "public"', true), }
 		  . "(SELECT json_agg(set_config(split_part(c, '=', 1), substr(c, strpos(c, '=') + 1), true)) FROM pg_db_role_setting, unnest(setconfig) c "
 		  . "WHERE setrole = '$role'::regrole), set_config('role', '$role', true)",
