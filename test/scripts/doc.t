@@ -238,12 +238,14 @@ sub tableau
 		"BEGIN; DECLARE \"SQL_CUR\" CURSOR WITH HOLD FOR $read; FETCH 2048 IN \"SQL_CUR\"; CLOSE \"SQL_CUR\"; COMMIT", $read);
 }
 
+# DBeaver's driver sets the zone of its machine when it connects, and parameters are put
+# in as they are typed.
 sub dbeaver
 {
 	my ($text) = @_;
 	my %parameters = (start => $given{start}, end => $given{after});
 	$text =~ s/(?<!:):(\w+)/defined $parameters{$1} ? "'$parameters{$1}'" : die "no parameter $1"/eg;
-	return $text;
+	return ("SET TimeZone = 'Europe/Berlin'", $text);
 }
 
 # A request to PostgREST, which curl makes, as the transaction that PostgREST makes of
