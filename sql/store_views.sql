@@ -75,7 +75,7 @@ INSERT INTO session SELECT 1000 + i, md5((2 + i % 499)::text)::uuid, 3 + i % 498
 FROM generate_series(1, 20000) i;
 INSERT INTO activity (session_id, activity_date) SELECT session_id, login_date + interval '1 minute' FROM session WHERE session_id > 1000;
 SET ekran_sessions.store = 'seen';
-SELECT ekran_refresh();
+SELECT ekran_refresh() > 19000 AS folded;
 RESET ekran_sessions.store;
 VACUUM ANALYZE session, activity, app_user, client;
 CREATE FUNCTION testing.indexes_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -302,11 +302,83 @@ BEGIN
 		ROLLBACK;
 	END LOOP;
 END $$;
+-- nor does it stay open for expressions that are evaluated without a query, whose memory
+-- lives on: in functions and procedures, triggers, casts to a domain
+CREATE FUNCTION testing.active_hours(id bigint) RETURNS float8 STABLE LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN (ekran_session_figures('seen', id, '2024-01-01 08:00', '2024-01-01 09:30')).active_hours;
+END $$;
+CREATE PROCEDURE testing.active_hours() LANGUAGE plpgsql AS $$
+DECLARE
+	hours float8;
+BEGIN
+	FOR i IN 1..2 LOOP
+		hours := (ekran_session_figures('seen', i, '2024-01-01 08:00', '2024-01-01 09:30')).active_hours;
+		RAISE WARNING 'hours %', hours;
+		COMMIT;
+	END LOOP;
+END $$;
+CREATE FUNCTION testing.note_hours() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	NEW.hours := (ekran_session_figures('seen', NEW.id, '2024-01-01 08:00', '2024-01-01 09:30')).active_hours;
+	RETURN NEW;
+END $$;
+CREATE DOMAIN testing.worked AS bigint CHECK ((ekran_session_figures('seen', VALUE, '2024-01-01 08:00', '2024-01-01 09:30')).active_hours > 0.1);
+CREATE TABLE testing.hours (id testing.worked, hours float8);
+CREATE TRIGGER noted BEFORE INSERT ON testing.hours FOR EACH ROW EXECUTE FUNCTION testing.note_hours();
+CREATE FUNCTION testing.as_worked(id text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	hours testing.hours;
+BEGIN
+	SELECT id::bigint INTO hours.id;
+	RETURN hours.id;
+END $$;
+SELECT testing.active_hours(1), testing.active_hours(2);
+BEGIN;
+SAVEPOINT s;
+SELECT testing.active_hours(1);
+RELEASE s;
+SELECT testing.active_hours(2) FROM generate_series(1, 2);
+COMMIT;
+CALL testing.active_hours();
+INSERT INTO testing.hours VALUES (1), (2);
+SELECT testing.as_worked('1'), sum(hours) FROM testing.hours;
+SELECT code, message FROM testing.failure('INSERT INTO testing.hours VALUES (3)');
+DROP TABLE testing.hours;
+DROP DOMAIN testing.worked;
+DROP PROCEDURE testing.active_hours();
+DROP FUNCTION testing.active_hours, testing.note_hours, testing.as_worked;
+-- so that who has asked can change tables in the same transaction
+BEGIN;
+DO $$
+DECLARE
+	hours float8;
+BEGIN
+	hours := (ekran_session_figures('seen', 1, '2024-01-01 08:00', '2024-01-01 09:30')).active_hours;
+	PERFORM * FROM session_overview;
+	TRUNCATE activity;
+	ALTER TABLE session_idle ADD more int;
+END $$;
+ROLLBACK;
+-- whoever makes tables of a store's names, and may do nothing else
+SET ROLE regress_ekran_blind;
+CREATE TEMPORARY TABLE session (session_id bigint, login_date timestamptz, logout_date timestamptz);
+CREATE TEMPORARY TABLE activity (session_id bigint, activity_date timestamptz);
+DO $$
+DECLARE
+	hours float8;
+BEGIN
+	hours := (ekran_session_figures(pg_my_temp_schema()::regnamespace, 1, '2024-01-01', '2024-01-02')).active_hours;
+	RAISE WARNING 'hours %', hours;
+END $$;
+DROP TABLE pg_temp.session, pg_temp.activity;
+RESET ROLE;
 -- pieces of a session of which nobody wants the rest
 INSERT INTO session VALUES (7, NULL, NULL, '2024-02-01', '2024-03-01');
 SELECT (ekran_session_days('seen', 7, '2024-02-01', '2024-03-01')).day LIMIT 2;
 SELECT s, (SELECT d.day FROM ekran_session_days('seen', 7, '2024-02-01'::timestamptz + s * interval '1 day', '2024-03-01') d LIMIT 1) FROM generate_series(1, 3) s;
 SELECT count(*), sum(sessions), sum(duration), sum(active) FROM ekran_session_days('seen', 7, '2024-02-01', '2024-03-01');
+SELECT generate_series(1, 3), (ekran_session_days('seen', 7, '2024-02-01', '2024-02-02')).day;
 SELECT session_id, d.* FROM session s, LATERAL ekran_session_days('seen', s.session_id, s.login_date, s.logout_date) d WHERE session_id < 7 ORDER BY 1, 2;
 -- a duration that no interval holds
 INSERT INTO session VALUES (8, NULL, NULL, '4000-01-01 BC', '294000-01-01');

@@ -15,30 +15,47 @@
 
 PG_FUNCTION_INFO_V1(ekran_session_figures);
 
-/* Columns of ekran_session_figures. */
-enum
+/* What a row of type ekran_session_figures holds. */
+typedef struct Figures
 {
-	FIGURE_LOGOUT_DATE,
-	FIGURE_DURATION_SECONDS,
-	FIGURE_ACTIVE_SECONDS,
-	FIGURE_IDLE_SECONDS,
-	FIGURE_DURATION_HOURS,
-	FIGURE_ACTIVE_HOURS,
-	FIGURE_IDLE_HOURS,
-	FIGURE_LOGIN_DAY,
-	FIGURE_LOGIN_WEEKDAY,
-	FIGURE_LOGIN_HOUR,
-	FIGURE_PRODUCTIVITY_RATIO,
-	NUM_FIGURES
-};
+	TimestampTz logout_date;
+	double		duration_seconds;
+	double		active_seconds;
+	double		idle_seconds;
+	double		duration_hours;
+	double		active_hours;
+	double		idle_hours;
+	DateADT		login_day;
+	int32		login_weekday;
+	int32		login_hour;
+	double		productivity_ratio; /* null for a duration of zero */
+}			Figures;
+
+#define NUM_FIGURES		11
+#define RATIO_COLUMN	10
 
 /* What calls of one query keep. */
 typedef struct Calls
 {
 	OneByOne   *one;
-	TupleDesc	columns;
 	Days		days;
-} Calls;
+	HeapTuple	models[2];		/* rows to be filled: with a ratio, and
+								 * without */
+}			Calls;
+
+/*
+ * A row whose columns are all of one length, so that it is filled as the structure that
+ * it is: this takes a third of the time of forming one.
+ */
+static HeapTuple
+make_model(TupleDesc columns, bool has_ratio)
+{
+	Datum		values[NUM_FIGURES] = {0};
+	bool		nulls[NUM_FIGURES] = {false};
+
+	nulls[RATIO_COLUMN] = !has_ratio;
+	return heap_form_tuple(columns, values, nulls);
+}
 
 static Calls *
 begin_calls(FunctionCallInfo fcinfo)
@@ -46,10 +63,14 @@ begin_calls(FunctionCallInfo fcinfo)
 	MemoryContext query_context = fcinfo->flinfo->fn_mcxt;
 	MemoryContext caller_context = MemoryContextSwitchTo(query_context);
 	Calls	   *calls = palloc0(sizeof(Calls));
+	TupleDesc	columns;
 
-	if (get_call_result_type(fcinfo, NULL, &calls->columns) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	calls->columns = BlessTupleDesc(calls->columns);
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||
+		columns->natts != NUM_FIGURES)
+		elog(ERROR, "return type must be ekran_session_figures");
+	columns = BlessTupleDesc(columns);
+	calls->models[false] = make_model(columns, false);
+	calls->models[true] = make_model(columns, true);
 	calls->one = make_one_by_one(query_context);
 	MemoryContextSwitchTo(caller_context);
 	return calls;
@@ -59,52 +80,39 @@ begin_calls(FunctionCallInfo fcinfo)
  * The day, the weekday and the hour of a login in the caller's TimeZone.
  */
 static void
-put_local_time(Datum *values, Days *days, TimestampTz login)
+put_local_time(Figures * figures, Days * days, TimestampTz login)
 {
 	int			weekday;
 
 	if (days->zone != session_timezone)
 		begin_days(days, session_timezone);
 	find_day(days, login);
-	/* ISO's Sunday is 7. */
 	weekday = j2day(days->date + POSTGRES_EPOCH_JDATE);
-	values[FIGURE_LOGIN_DAY] = DateADTGetDatum(days->date);
-	values[FIGURE_LOGIN_WEEKDAY] = Int32GetDatum(weekday == 0 ? 7 : weekday);
-	values[FIGURE_LOGIN_HOUR] = Int32GetDatum((login - days->midnight) / USECS_PER_HOUR);
+	figures->login_day = days->date;
+	figures->login_weekday = weekday == 0 ? 7 : weekday;	/* ISO's Sunday */
+	figures->login_hour = (login - days->midnight) / USECS_PER_HOUR;
 }
 
 static Datum
-in_seconds(int64 microseconds)
-{
-	return Float8GetDatum((double) microseconds / USECS_PER_SEC);
-}
-
-static Datum
-in_hours(int64 microseconds)
-{
-	return Float8GetDatum((double) microseconds / USECS_PER_HOUR);
-}
-
-static Datum
-form_figures(Calls *calls, const Session *session)
+fill_row(Calls * calls, const Session *session)
 {
 	const Measure *measure = &session->measure;
 	int64		active = measure->duration - measure->idle;
-	Datum		values[NUM_FIGURES];
-	bool		nulls[NUM_FIGURES] = {false};
+	bool		has_ratio = measure->duration != 0;
+	HeapTuple	row = heap_copytuple(calls->models[has_ratio]);
+	Figures    *figures = (Figures *) GETSTRUCT(row);
 
-	values[FIGURE_LOGOUT_DATE] = TimestampTzGetDatum(measure->last);
-	values[FIGURE_DURATION_SECONDS] = in_seconds(measure->duration);
-	values[FIGURE_ACTIVE_SECONDS] = in_seconds(active);
-	values[FIGURE_IDLE_SECONDS] = in_seconds(measure->idle);
-	values[FIGURE_DURATION_HOURS] = in_hours(measure->duration);
-	values[FIGURE_ACTIVE_HOURS] = in_hours(active);
-	values[FIGURE_IDLE_HOURS] = in_hours(measure->idle);
-	put_local_time(values, &calls->days, session->span.login);
-	nulls[FIGURE_PRODUCTIVITY_RATIO] = measure->duration == 0;
-	values[FIGURE_PRODUCTIVITY_RATIO] = measure->duration == 0 ? (Datum) 0 :
-		Float8GetDatum((double) active / (double) measure->duration);
-	return HeapTupleGetDatum(heap_form_tuple(calls->columns, values, nulls));
+	figures->logout_date = measure->last;
+	figures->duration_seconds = (double) measure->duration / USECS_PER_SEC;
+	figures->active_seconds = (double) active / USECS_PER_SEC;
+	figures->idle_seconds = (double) measure->idle / USECS_PER_SEC;
+	figures->duration_hours = (double) measure->duration / USECS_PER_HOUR;
+	figures->active_hours = (double) active / USECS_PER_HOUR;
+	figures->idle_hours = (double) measure->idle / USECS_PER_HOUR;
+	put_local_time(figures, &calls->days, session->span.login);
+	if (has_ratio)
+		figures->productivity_ratio = (double) active / (double) measure->duration;
+	return HeapTupleGetDatum(row);
 }
 
 /*
@@ -133,5 +141,5 @@ ekran_session_figures(PG_FUNCTION_ARGS)
 	measure_session(clipped, rule_of_one(calls->one));
 	session = *clipped->session;
 	end_one(calls->one);
-	PG_RETURN_DATUM(form_figures(calls, &session));
+	PG_RETURN_DATUM(fill_row(calls, &session));
 }

@@ -9,11 +9,14 @@
  * the calls that follow it: as long as the same snapshot is active, nothing that the
  * answer depends on is another, and the query goes on.
  *
- * What stays open is owned by a resource owner of its own, of which a query's memory
- * context, when it is reset, lets go.  Where a transaction or a subtransaction ends
- * before, as between two rows of a cursor, it lets go too, and the next call opens all
- * again.  Only what reads straight stays open: while a query of ours runs, policies and
- * views may do anything.
+ * A function is not told that its query ends.  What stays open is owned by a resource
+ * owner of its own, beside those of queries and portals, which could be released before.
+ * It is let go when the query's memory is given back, and at the latest when a
+ * transaction or subtransaction ends, as may happen between two rows of a cursor: the
+ * next call opens all again.  Only what reads straight stays open, for while a query of
+ * ours runs, policies and views may do anything; and only for a query, for expressions
+ * that PL/pgSQL and others evaluate without one keep their memory much longer than
+ * anybody expects a table to be in use.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,11 +49,12 @@ typedef struct Circumstances
 	IdleRule	rule;
 	bool		is_amid_statement;
 	bool		has_folded;
-} Circumstances;
+}			Circumstances;
 
 struct OneByOne
 {
 	Session		session;		/* in hand */
+	bool		may_stay_open;
 	bool		is_open;		/* is all below valid? */
 	Circumstances circumstances;
 	Store		store;
@@ -71,8 +75,20 @@ struct OneByOne
 /* Those that are open. */
 static dlist_head open_ones = DLIST_STATIC_INIT(open_ones);
 
+/*
+ * Does a memory context go when a query of the executor does?  That of expressions which
+ * are evaluated without one is made likewise, but for a transaction or a procedure.
+ */
+static bool
+is_of_query(MemoryContext context)
+{
+	return strcmp(context->name, "ExecutorState") == 0 &&
+		context->parent != TopTransactionContext &&
+		strcmp(context->parent->name, "SPI Proc") != 0;
+}
+
 static void
-let_go(OneByOne *one)
+let_go(OneByOne * one)
 {
 	if (!one->is_open)
 		return;
@@ -152,7 +168,7 @@ watch_open_ones(void)
 }
 
 /*
- * Make what calls keep from one to the next, in the memory context of their query.
+ * Make what calls keep from one to the next, in the memory context of their function.
  */
 OneByOne *
 make_one_by_one(MemoryContext query_context)
@@ -163,6 +179,7 @@ make_one_by_one(MemoryContext query_context)
 
 	one->context = AllocSetContextCreate(query_context, "ekran_sessions one by one",
 										 ALLOCSET_DEFAULT_SIZES);
+	one->may_stay_open = is_of_query(query_context);
 	at_end->func = let_go_with_query;
 	at_end->arg = one;
 	MemoryContextRegisterResetCallback(query_context, at_end);
@@ -215,9 +232,9 @@ present_circumstances(Oid schema)
 }
 
 static bool
-is_open_under(const OneByOne *one, const Circumstances *circumstances)
+is_open_under(const OneByOne * one, const Circumstances * circumstances)
 {
-	const Circumstances *known = &one->circumstances;
+	const		Circumstances *known = &one->circumstances;
 
 	return one->is_open && GetActiveSnapshot() == one->snapshot &&
 		one->snapshot->curcid == one->command &&
@@ -234,7 +251,7 @@ is_open_under(const OneByOne *one, const Circumstances *circumstances)
  * query's, and stay as long as any of it.
  */
 static void
-open_one_by_one(OneByOne *one, const Circumstances *circumstances)
+open_one_by_one(OneByOne * one, const Circumstances * circumstances)
 {
 	Snapshot	snapshot = GetActiveSnapshot();
 	ResourceOwner query_owner = CurrentResourceOwner;
@@ -248,7 +265,8 @@ open_one_by_one(OneByOne *one, const Circumstances *circumstances)
 	one->trust = trust_for_caller(&one->store, &circumstances->rule, true);
 	tell_trust(&one->store, &one->trust);
 
-	one->owner = ResourceOwnerCreate(query_owner, "ekran_sessions one by one");
+	one->owner = ResourceOwnerCreate(CurTransactionResourceOwner,
+									 "ekran_sessions one by one");
 	one->snapshot = RegisterSnapshotOnOwner(snapshot, one->owner);
 	one->command = snapshot->curcid;
 	dlist_push_head(&open_ones, &one->node);
@@ -271,7 +289,7 @@ open_one_by_one(OneByOne *one, const Circumstances *circumstances)
  * schema.
  */
 void
-begin_one(OneByOne *one, FunctionCallInfo fcinfo)
+begin_one(OneByOne * one, FunctionCallInfo fcinfo)
 {
 	Session		session;
 	Circumstances circumstances;
@@ -297,7 +315,7 @@ begin_one(OneByOne *one, FunctionCallInfo fcinfo)
  * The session, whole.
  */
 const Clipped *
-clip_one(OneByOne *one)
+clip_one(OneByOne * one)
 {
 	clip_sessions(one->clipping, &one->session, 1);
 	return next_clipped(one->clipping);
@@ -307,13 +325,13 @@ clip_one(OneByOne *one)
  * The rule that its call goes by.
  */
 const IdleRule *
-rule_of_one(const OneByOne *one)
+rule_of_one(const OneByOne * one)
 {
 	return &one->circumstances.rule;
 }
 
 void
-end_one(OneByOne *one)
+end_one(OneByOne * one)
 {
 	if (one->held == NULL)
 		end_clipping(one->clipping);
@@ -321,4 +339,6 @@ end_one(OneByOne *one)
 	if (one->is_connected)
 		SPI_finish();
 	one->level = 0;
+	if (!one->may_stay_open)
+		let_go(one);
 }

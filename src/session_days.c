@@ -40,8 +40,8 @@ typedef struct Calls
 	TupleDesc	columns;
 	Days		days;
 	/* The session in hand: */
-	bool		is_amid;		/* are there pieces to come? */
-	TimestampTz from;			/* where the next one begins */
+	bool		is_amid;		/* is there one? */
+	TimestampTz from;			/* where the next piece begins */
 	TimestampTz finish;
 	DateADT		first_day;		/* those told so far lie between */
 	DateADT		last_day;
@@ -50,7 +50,7 @@ typedef struct Calls
 	Size		allocated;
 	Size		next;			/* the first one that ends later than from */
 	MemoryContext context;		/* for them */
-} Calls;
+}			Calls;
 
 static Calls *
 begin_calls(FunctionCallInfo fcinfo)
@@ -70,7 +70,7 @@ begin_calls(FunctionCallInfo fcinfo)
 }
 
 static void
-add_span(Calls *calls, const Span *span)
+add_span(Calls * calls, const Span *span)
 {
 	if (calls->nactive == calls->allocated)
 	{
@@ -89,7 +89,7 @@ add_span(Calls *calls, const Span *span)
  * Errors: 22008 for a duration out of range.
  */
 static void
-take_one(Calls *calls, FunctionCallInfo fcinfo)
+take_one(Calls * calls, FunctionCallInfo fcinfo)
 {
 	const Clipped *clipped;
 	ActiveSpans spans;
@@ -130,7 +130,7 @@ forget_one(Datum calls)
  * What is active of the session in hand up to a moment, from where the last piece ended.
  */
 static int64
-active_until(Calls *calls, TimestampTz end)
+active_until(Calls * calls, TimestampTz end)
 {
 	int64		active = 0;
 
@@ -152,7 +152,7 @@ active_until(Calls *calls, TimestampTz end)
  * midnight, a session comes to a day again.
  */
 static bool
-is_new_day(Calls *calls, DateADT day)
+is_new_day(Calls * calls, DateADT day)
 {
 	bool		result = day < calls->first_day || day > calls->last_day;
 
@@ -165,7 +165,7 @@ is_new_day(Calls *calls, DateADT day)
  * The next piece of the session in hand.
  */
 static Datum
-next_piece(Calls *calls)
+next_piece(Calls * calls)
 {
 	Datum		values[NUM_DAY_COLUMNS];
 	bool		nulls[NUM_DAY_COLUMNS] = {false};
@@ -179,7 +179,6 @@ next_piece(Calls *calls)
 	values[DAY_SESSIONS] = Int32GetDatum(is_new_day(calls, calls->days.date) ? 1 : 0);
 	values[DAY_DURATION] = Int64GetDatum(end - calls->from);
 	values[DAY_ACTIVE] = Int64GetDatum(active_until(calls, end));
-	calls->is_amid = calls->days.until <= calls->finish;
 	calls->from = calls->days.until;
 	return HeapTupleGetDatum(heap_form_tuple(calls->columns, values, nulls));
 }
@@ -199,8 +198,6 @@ ekran_session_days(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Calls	   *calls = fcinfo->flinfo->fn_extra;
-	bool		was_amid;
-	Datum		piece;
 
 	if (result == NULL || !IsA(result, ReturnSetInfo) ||
 		(result->allowedModes & SFRM_ValuePerCall) == 0)
@@ -211,15 +208,18 @@ ekran_session_days(PG_FUNCTION_ARGS)
 	CHECK_FOR_INTERRUPTS();
 	if (calls == NULL)
 		calls = fcinfo->flinfo->fn_extra = begin_calls(fcinfo);
-	was_amid = calls->is_amid;
-	if (!was_amid)
+	if (!calls->is_amid)
+	{
 		take_one(calls, fcinfo);
-	piece = next_piece(calls);
-
-	if (calls->is_amid && !was_amid)
 		RegisterExprContextCallback(result->econtext, forget_one, PointerGetDatum(calls));
-	else if (was_amid && !calls->is_amid)
-		UnregisterExprContextCallback(result->econtext, forget_one, PointerGetDatum(calls));
-	result->isDone = calls->is_amid ? ExprMultipleResult : ExprSingleResult;
-	PG_RETURN_DATUM(piece);
+	}
+	if (calls->from <= calls->finish)
+	{
+		result->isDone = ExprMultipleResult;
+		PG_RETURN_DATUM(next_piece(calls));
+	}
+	forget_one(PointerGetDatum(calls));
+	UnregisterExprContextCallback(result->econtext, forget_one, PointerGetDatum(calls));
+	result->isDone = ExprEndResult;
+	PG_RETURN_NULL();
 }

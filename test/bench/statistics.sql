@@ -96,13 +96,25 @@ SELECT bench.median_ms('SELECT * FROM ekran_user_productivity(' || :'month' || '
 	bench.median_ms(:'urls_by_hand', 5) AS urls_by_hand_ms \gset
 
 -- All sessions, against their plain rows with names in the same order.
+-- The rows of sessions alone, with names, in the order of pages.
+CREATE FUNCTION bench.plain_rows(limited text) RETURNS text LANGUAGE sql AS $$
+	SELECT 'SELECT s.session_id, s.client_guid, c.client_name, s.user_id, u.user_name, s.login_date, s.logout_date
+		FROM thousands.session s LEFT JOIN thousands.client c USING (client_guid) LEFT JOIN thousands.app_user u USING (user_id)
+		ORDER BY s.login_date, s.session_id ' || limited
+$$;
+
 SET ekran_sessions.store = 'thousands';
 SELECT bench.median_ms('SELECT * FROM ekran_sessions_all()', :runs) AS all_sessions,
 	bench.median_ms('SELECT (a).* FROM (SELECT ekran_sessions_all() AS a OFFSET 0) r', :runs) AS row_by_row,
 	bench.median_ms('SELECT * FROM ekran_session_list()', :runs) AS list,
-	bench.median_ms('SELECT s.session_id, s.client_guid, c.client_name, s.user_id, u.user_name, s.login_date, s.logout_date
-		FROM thousands.session s LEFT JOIN thousands.client c USING (client_guid) LEFT JOIN thousands.app_user u USING (user_id)
-		ORDER BY s.login_date, s.session_id', :runs) AS plain \gset
+	bench.median_ms(bench.plain_rows(''), :runs) AS plain \gset
+SELECT bench.median_ms('SELECT * FROM thousands.session_overview ORDER BY login_date, session_id', :runs) AS overview,
+	bench.median_ms('SELECT * FROM thousands.session_overview ORDER BY login_date, session_id LIMIT 1000', 5 * :runs) AS overview_page,
+	bench.median_ms(bench.plain_rows('LIMIT 1000'), 5 * :runs) AS plain_page,
+	bench.median_ms('SELECT * FROM thousands.user_day', :runs) AS user_day,
+	bench.median_ms('SELECT s.user_id, u.user_name, s.login_date::date, min(s.login_date), max(s.logout_date), count(*), sum(s.logout_date - s.login_date)
+		FROM thousands.session s LEFT JOIN thousands.app_user u USING (user_id) GROUP BY s.user_id, u.user_name, s.login_date::date', :runs) AS plain_days,
+	bench.median_ms('SELECT * FROM thousands.user_day WHERE user_id = 7', 5 * :runs) AS day_of_one \gset
 
 INSERT INTO bench.result (measure, unit, ours, reference, reached) VALUES
 	('ekran_user_productivity, a month of 200 users, against SQL by hand', 'ms', :productivity, :productivity_by_hand_ms, 'at least 20 times faster'),
@@ -111,4 +123,8 @@ INSERT INTO bench.result (measure, unit, ours, reference, reached) VALUES
 	('ekran_url_statistics, likewise', 'ms', :urls, :urls_by_hand_ms, 'faster'),
 	('ekran_sessions_all, 20000 sessions, against the plain rows with names', 'ms', :all_sessions, :plain, 'at most 2.5'),
 	('the same in a select list, row by row', 'ms', :row_by_row, :plain, ''),
-	('ekran_session_list, likewise', 'ms', :list, :plain, '');
+	('ekran_session_list, likewise', 'ms', :list, :plain, ''),
+	('session_overview, likewise, in order', 'ms', :overview, :plain, 'at most 3'),
+	('1000 of it in order, against as many plain rows', 'ms', :overview_page, :plain_page, 'at most 3'),
+	('user_day, 20000 sessions, against users and days of the plain rows', 'ms', :user_day, :plain_days, 'at most 3'),
+	('that of one of 200 users, against all', 'ms', :day_of_one, :user_day, 'at most 0.1');
