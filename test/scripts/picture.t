@@ -39,6 +39,8 @@ unlike($page, qr/\b(?:src|href|srcset|action)\s*=|url\(|\@import|\bimport\b|\bfe
 unlike($page, qr/innerHTML|outerHTML|insertAdjacentHTML|document\.write/, 'and makes no markup of data');
 is(scalar(() = $page =~ /^\@DATA\@$/mg), 0, 'the data have replaced their place');
 
+palette();
+
 my $browser = Browser->new($directory);
 $browser->resize(1440, 1000);
 $browser->prefer('light');
@@ -86,7 +88,7 @@ my $names = 'return [...document.querySelectorAll(arguments[0])].filter(row => r
 enter('filter', ' wEi');
 is_deeply($browser->run($names, $_), ['Wei Zhang'], "$_: a user is found by a part of the name")
 	for '#timeline li', '#hours tr[data-name]', '#idle tr[data-name]';
-is($browser->run('return document.getElementById("found").textContent'), '1 of 49 users', 'and counted');
+is($browser->run('return document.getElementById("found").textContent'), '1 of 49 shown', 'and counted');
 enter('filter', '');
 is(scalar @{ $browser->run($names, '#timeline li') }, 49, 'without a filter all are there');
 
@@ -527,6 +529,46 @@ return {
 JS
 	cmp_ok($got->{texts}, '>', 100, "$where: there are texts to look at");
 	is(join(', ', @{ $got->{faint} }), '', "$where: none is faint");
+	return;
+}
+
+# How far apart any two colours of applications are, as Oklab says it (2 % is just seen),
+# for eyes that lack red, green or blue, too (Machado, Oliveira and Fernandes, 2009).
+sub palette
+{
+	my %eyes = (
+		'that lack nothing' => [ [ 1, 0, 0 ], [ 0, 1, 0 ], [ 0, 0, 1 ] ],
+		'that lack red' => [ [ .152286, 1.052583, -.204868 ], [ .114503, .786281, .099216 ], [ -.003882, -.048116, 1.051998 ] ],
+		'that lack green' => [ [ .367322, .860646, -.227968 ], [ .280085, .672501, .047413 ], [ -.011820, .042940, .968881 ] ],
+		'that lack blue' => [ [ 1.255528, -.076749, -.178779 ], [ -.078411, .930809, .147602 ], [ .004733, .691367, .303900 ] ]);
+	my @to_cones = ([ .4122214708, .5363325363, .0514459929 ], [ .2119034982, .6806995451, .1073969566 ], [ .0883024619, .2817188376, .6299787005 ]);
+	my @to_lab = ([ .2104542553, .7936177850, -.0040720468 ], [ 1.9779984951, -2.4285922050, .4505937099 ], [ .0259040371, .7827717662, -.8086757660 ]);
+	my $times = sub {
+		my ($matrix, @vector) = @_;
+		return map { my $row = $_; sum0 map { $row->[$_] * $vector[$_] } 0 .. 2 } @$matrix;
+	};
+	for my $scheme (0, 1)
+	{
+		my @colours = map { (/#\w{6}/g)[$scheme] } $page =~ /--application-\d: light-dark\((.*)\)/g;
+		is(scalar @colours, 8, 'there are eight colours');
+		for my $eyes (sort keys %eyes)
+		{
+			my @seen = map {
+				my @linear = map { my $part = hex($_) / 255; $part <= .04045 ? $part / 12.92 : (($part + .055) / 1.055)**2.4 } /\w\w/g;
+				my @shown = map { max(0, min(1, $_)) } $times->($eyes{$eyes}, @linear);
+				[ $times->(\@to_lab, map { $_**(1 / 3) } $times->(\@to_cones, @shown)) ]
+			} @colours;
+			my $nearest = 1;
+			for my $i (1 .. $#seen)
+			{
+				for my $j (0 .. $i - 1)
+				{
+					$nearest = min($nearest, sqrt sum0 map { ($seen[$i][$_] - $seen[$j][$_])**2 } 0 .. 2);
+				}
+			}
+			cmp_ok($nearest, '>', 0.05, ('light', 'dark')[$scheme] . ": eyes $eyes tell them apart");
+		}
+	}
 	return;
 }
 
