@@ -410,7 +410,7 @@ JS
 	my $idle = sum0 map { $_->{idle} } values %{ $truth{$store}{users} };
 	my @expected = (
 		(map { [ $_->[0], $hours->($_) ] } @ranked),
-		@others ? [ @others . ' other applications', $hours->(@others) ] : (),
+		@others ? [ 'other applications (' . @others . ')', $hours->(@others) ] : (),
 		[ 'no application', $hours->(grep { !defined $_->[0] } @used) ],
 		[ 'idle', $hours->([ idle => $idle ]) ]);
 	is_deeply([ map { [ @$_[ 0, 1 ] ] } @{ $got->{entries} } ], \@expected, "$store: the legend has what SQL says");
@@ -420,7 +420,7 @@ JS
 	for my $mark (grep { $_->{state} ne 'moment' } @{ $got->{marks} })
 	{
 		my $entry = $mark->{state} eq 'idle' ? 'idle' : $mark->{application} // 'no application';
-		$entry = @others . ' other applications' if grep { $_->[0] eq $entry } @others;
+		$entry = 'other applications (' . @others . ')' if grep { $_->[0] eq $entry } @others;
 		push @wrong, $entry if $mark->{fill} ne $colour{$entry};
 	}
 	is("@wrong", '', "$store: and the marks have those");
