@@ -7,6 +7,7 @@ use HTTP::Tiny;
 use JSON::PP;
 
 my $json = JSON::PP->new->utf8->allow_nonref;
+my @started;
 
 # Where the programs are missing, what is; otherwise nothing.
 sub missing
@@ -30,6 +31,7 @@ sub new
 		# Whatever proxies the environment names: the driver is on this machine.
 		http => HTTP::Tiny->new(proxy => undef, http_proxy => undef, timeout => 120)
 	}, $class;
+	push @started, $self;
 	my $port;
 	while (!$port)
 	{
@@ -120,11 +122,11 @@ sub close
 	return;
 }
 
-sub DESTROY
+# A test that dies leaves no browser running. By the time of DESTROY, what close needs
+# may be gone.
+END
 {
-	my ($self) = @_;
-	$self->close;
-	return;
+	$_->close for @started;
 }
 
 1;
