@@ -16,6 +16,10 @@ my $clusters_before = clusters();
 my @files_before = temporary_files();
 my ($out, $err, $seconds);
 
+# The demo writes its picture where it is called.
+my $called = tempdir(CLEANUP => 1);
+chdir $called or die;
+
 # On sample data.
 is(demo(), 0, 'the demo runs') or diag $out, $err;
 cmp_ok($seconds, '<', 60, 'in less than a minute');
@@ -28,6 +32,8 @@ my $response = response();
 is($response->{totalCount}, 70, 'and the same as JSON');
 is(scalar @{ $response->{sessions} }, 2, 'a page of it');
 is($response->{sessions}[0]{userName}, 'Wanda Krol', 'from the same session on');
+is((split /\n/, $out)[-1], "The picture of 2026-03-03 is in $called/demo.html: open it in a browser.", 'and says where its picture is');
+like(picture(), qr/"name" : "Wanda Krol"/, 'which shows the same sessions');
 
 # On a folder of the user's: a finished and a running session.
 my $directory = tempdir(CLEANUP => 1);
@@ -71,6 +77,7 @@ is_deeply(
 		]
 	},
 	'and shows its figures');
+like(picture(), qr/"id" : "5000000000", "user" : null/, 'and draws a picture of them');
 
 # Wrong input: a clear word, and an exit status that says so.
 write_activities("session_id,activity_time\n3,2024-01-01T08:01:00.000Z\n");
@@ -83,6 +90,13 @@ unlink "$directory/session.csv";
 is(demo($directory), 2, 'a folder without the files is refused');
 like($err, qr/session\.csv: no such file/, 'by name');
 is(demo('/nowhere'), 2, 'so is a folder that is not there');
+is_deeply([ glob '*' ], ['demo.html'], 'the picture is all that is left where it was called');
+unlink 'demo.html';
+mkdir 'demo.html';
+is(demo(), 2, "a picture that can't be written is refused");
+like($err, qr/^demo: \Q$called\E\/demo\.html: can't be written/, 'by name');
+is($out, '', 'before the work begins');
+rmdir 'demo.html';
 
 # Real input, where there is some.
 my $real = $ENV{EKRAN_SESSIONS_DATA} // "$root/../shared/data/balabit";
@@ -97,6 +111,7 @@ SKIP:
 
 is(clusters(), $clusters_before, 'no cluster was made, changed or left behind');
 is_deeply([ temporary_files() ], \@files_before, 'no file was left behind');
+chdir '/';
 done_testing();
 
 sub demo
@@ -112,6 +127,11 @@ sub response
 {
 	my ($json) = $out =~ /^(\{"sessions".*\})$/m or return {};
 	return decode_json($json);
+}
+
+sub picture
+{
+	return read_file("$called/demo.html");
 }
 
 sub clusters
