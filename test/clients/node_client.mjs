@@ -96,7 +96,7 @@ for (const { number, kind, sql, params } of readCalls()) {
 
 // What the types are where nothing is said.
 const { rows: [row] } = await client.query(`
-	SELECT session_id, login_date, duration, ekran_sessions_json("sessionCount" => 1, "start" => '2024-03-01 08:00') AS json
+	SELECT session_id, login_date, duration, ekran_sessions_json('2024-03-01 08:00', "sessionCount" => 1, "pageIndex" => 1) AS json
 	FROM ekran_sessions('2024-03-01 08:00', count => 1, page => 1)`);
 show('defaults', [
 	`session_id\t${typeof row.session_id}\t${row.session_id}`,
