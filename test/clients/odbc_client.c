@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <sql.h>
 #include <sqlext.h>
-#include <sqlucode.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,14 +134,28 @@ print_text(SQLHSTMT statement, SQLUSMALLINT column)
 	}
 }
 
+/*
+ * The server's [-]h:mm:ss[.ffffff] as microseconds.
+ */
 static void
-print_interval(const SQL_INTERVAL_STRUCT *interval)
+print_interval(const char *text)
 {
-	const SQL_DAY_SECOND_STRUCT *part = &interval->intval.day_second;
-	int64_t		seconds = ((part->day * INT64_C(24) + part->hour) * 60 + part->minute) * 60 + part->second;
+	char		sign = *text == '-' ? *text++ : '+';
+	long		hours;
+	int			minutes;
+	int			seconds;
+	int			consumed;
+	char		fraction[] = "000000";
 
-	printf("%s%" PRId64, interval->interval_sign ? "-" : "",
-		   seconds * 1000000 + part->fraction);
+	if (sscanf(text, "%ld:%2d:%2d%n", &hours, &minutes, &seconds, &consumed) < 3)
+	{
+		printf("interval? %s", text);
+		return;
+	}
+	if (text[consumed] == '.')
+		memcpy(fraction, text + consumed + 1, strlen(text + consumed + 1));
+	printf("%ld", (sign == '-' ? -1 : 1) *
+		   (((hours * 60 + minutes) * 60 + seconds) * 1000000 + strtol(fraction, NULL, 10)));
 }
 
 static void
@@ -155,7 +168,9 @@ print_guid(const SQLGUID *guid)
 }
 
 /*
- * The C type that a value is read in; text, where no other fits.
+ * The C type that a value is read in; text, where no other fits.  An interval is
+ * text to the driver: what it makes of it as SQL_C_INTERVAL_DAY_TO_SECOND is
+ * wrong where there is a fraction or many hours.
  */
 static SQLSMALLINT
 c_type(const char *type)
@@ -169,7 +184,7 @@ c_type(const char *type)
 		{"int8", SQL_C_SBIGINT}, {"int4", SQL_C_SLONG}, {"bool", SQL_C_BIT},
 		{"float8", SQL_C_DOUBLE}, {"date", SQL_C_TYPE_DATE},
 		{"timestamptz", SQL_C_TYPE_TIMESTAMP}, {"uuid", SQL_C_GUID},
-		{"interval", SQL_C_INTERVAL_DAY_TO_SECOND},
+		{"interval", SQL_C_CHAR},
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -190,7 +205,7 @@ print_value(SQLHSTMT statement, SQLUSMALLINT column, const char *type)
 		uint64_t	bits;
 		SQL_DATE_STRUCT date;
 		SQL_TIMESTAMP_STRUCT moment;
-		SQL_INTERVAL_STRUCT interval;
+		char		interval[64];
 		SQLGUID		guid;
 	}			value;
 	SQLLEN		length;
@@ -229,8 +244,8 @@ print_value(SQLHSTMT statement, SQLUSMALLINT column, const char *type)
 				   value.moment.month, value.moment.day, value.moment.hour,
 				   value.moment.minute, value.moment.second, value.moment.fraction / 1000);
 			break;
-		case SQL_C_INTERVAL_DAY_TO_SECOND:
-			print_interval(&value.interval);
+		case SQL_C_CHAR:
+			print_interval(value.interval);
 			break;
 		case SQL_C_GUID:
 			print_guid(&value.guid);
@@ -242,11 +257,17 @@ print_value(SQLHSTMT statement, SQLUSMALLINT column, const char *type)
  * Columns and rows of a result
  */
 
+/*
+ * The driver leaves the name of just one type empty.
+ */
 static void
 get_type(SQLHSTMT statement, SQLUSMALLINT column, char *type)
 {
+	*type = '\0';
 	check(SQLColAttribute(statement, column, SQL_DESC_TYPE_NAME, type, MAX_NAME, NULL, NULL),
 		  statement, "SQLColAttribute");
+	if (*type == '\0')
+		strcpy(type, "interval");
 }
 
 static SQLSMALLINT
@@ -446,8 +467,8 @@ describe_call(Call *call)
 	check(SQLExecute(statement), statement, "SQLExecute");
 	printf("== columns %d\n", call->line);
 	print_columns(statement);
-	printf("== rows of none\n");
-	print_rows(statement, NULL);
+	if (print_rows(statement, NULL) > 0)
+		printf("== a row in spite of LIMIT 0\n");
 	SQLFreeHandle(SQL_HANDLE_STMT, statement);
 }
 
@@ -485,7 +506,9 @@ provoke_error(Call *call)
 	printf("== error %d\n", call->line);
 	if (!SQL_SUCCEEDED(SQLExecDirect(statement, PATTERN(call->sql))))
 	{
+		/* "ERROR: ...", then lines of the detail or, after a ";", its own words. */
 		SQLGetDiagRec(SQL_HANDLE_STMT, statement, 1, state, NULL, message, sizeof(message), NULL);
+		message[strcspn((char *) message, ";\n")] = '\0';
 		printf("%s\t%s\n", state, message);
 	}
 	SQLFreeHandle(SQL_HANDLE_STMT, statement);
