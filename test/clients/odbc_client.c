@@ -509,7 +509,7 @@ provoke_error(Call *call)
 		/* "ERROR: ...", then lines of the detail or, after a ";", its own words. */
 		SQLGetDiagRec(SQL_HANDLE_STMT, statement, 1, state, NULL, message, sizeof(message), NULL);
 		message[strcspn((char *) message, ";\n")] = '\0';
-		printf("%s\t%s\n", state, message);
+		printf("%s\t%s\n", state, (char *) message + strlen("ERROR: "));
 	}
 	SQLFreeHandle(SQL_HANDLE_STMT, statement);
 }
