@@ -62,7 +62,7 @@ SELECT 9007199254740992 + 7 * (i - 1200) + 2,
 		WHEN 1 THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid END,
 	CASE WHEN i % 4 > 0 THEN 6 + i % 4 END,
 	'2024-03-10'::timestamptz + i / 5 * interval '50 min 0.000007 s',
-	CASE WHEN i % 8 > 0 THEN '2024-03-10'::timestamptz + i / 5 * interval '50 min 0.000007 s' + i % 100 * interval '17 min 0.000011 s' END
+	CASE WHEN i % 8 <> 1 THEN '2024-03-10'::timestamptz + i / 5 * interval '50 min 0.000007 s' + i % 100 * interval '17 min 0.000011 s' END
 FROM generate_series(1, 2400) i;
 INSERT INTO ekran.activity (session_id, activity_date, application, url)
 SELECT s.session_id, s.login_date + j * interval '13 min 0.000013 s',
