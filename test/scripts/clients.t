@@ -58,11 +58,17 @@ my %relations = map { $_->{name} => 1 } grep { $_->{kind} eq 'relation' } @calls
 expect($_) for @calls;
 my %catalog = expected_catalog();
 
-subtest 'psql' => sub { command_line_client(\&psql_client, \&psql_error) };
+subtest 'psql' => sub {
+	command_line_client(\&psql_client, \&psql_error);
+	is_listed({ functions => [ [ map { (split /\|/)[1] } split /\n/, psql('\df ekran*') ] ] },
+		'functions', $catalog{functions}, $catalog{procedures});
+};
 
 subtest 'isql' => sub {
 	needs(isql => has_command('isql') && has_odbc_driver()) or return;
 	command_line_client(\&isql_client, \&isql_error, null => '');
+	my ($out) = isql('help', '-x0x7c');
+	is_listed({ tables => [ [ map { join "\t", (split /\|/)[ 2, 3 ] } split /\n/, $out ] ] }, 'tables', $catalog{tables});
 };
 
 subtest 'psqlODBC' => sub {
@@ -135,6 +141,9 @@ subtest 'PostGraphile' => sub {
 	check_output($output,
 		only => sub { $_[0]{name} =~ /^ekran_/ || ($_[0]{sql} =~ /^SELECT \* / && $_[0]{kind} eq 'relation') && !@{ $_[0]{params} } },
 		line => sub { $_[0] =~ s/("sessionId":)(-?\d+)/sprintf '%s%.0f', $1, $2/ger });
+	my ($json) = grep { $_->{name} eq 'ekran_session_list_json' } @calls;
+	like($json->{rows}[0], qr/:9223372036854775807\b/, 'an id in JSON');
+	unlike($output->{"rows $json->{number}"}[0][0], qr/:9223372036854775807\b/, 'which it changes');
 	is_listed($output, 'functions', $catalog{queries});
 	is_listed($output, 'function columns',
 		[ map { join "\t", $_->[0], $_->[1] =~ s/_(\w)/\u$1/gr } grep { $_->[2] eq 'in' } map { [ split /\t/ ] } @{ $catalog{'function columns'} } ]);
@@ -424,22 +433,26 @@ sub psql_error
 	return $err =~ /^ERROR:  (\w{5}): (.*)$/m ? "$1\t$2" : $err;
 }
 
+sub isql
+{
+	my ($line, @options) = @_;
+	my ($out, $err);
+	run([ qw(isql -k), odbc_connection(), '-b', @options ], '<', \"$line\n", '>', \$out, '2>', \$err);
+	return ($out, $err);
+}
+
 # Its null is nothing at all, and a newline in a text looks like the end of a row: so a
 # last column ends it.
 sub isql_client
 {
 	my ($sql, $header) = @_;
-	my ($out, $err);
-	my $script = "SELECT q.*, 'end' AS \"end\" FROM ($sql) q\n";
-	run([ qw(isql -k), odbc_connection(), qw(-b -x0x1f -L1000000), $header ? '-c' : () ], '<', \$script, '>', \$out, '2>', \$err)
-	  or die $err;
+	my ($out) = isql("SELECT q.*, 'end' AS \"end\" FROM ($sql) q", '-x0x1f', '-L1000000', $header ? '-c' : ());
 	return map { [ split /$separator/, $_, -1 ] } split /${separator}end\n/, $out;
 }
 
 sub isql_error
 {
 	my ($sql) = @_;
-	my ($out, $err);
-	run([ qw(isql -k), odbc_connection(), qw(-b -v) ], '<', \"$sql\n", '>', \$out, '2>', \$err);
-	return "$out$err" =~ /\[(\w{5})\](?:\[\w+\])*ERROR: ([^;\n]*)/ ? "$1\t$2" : "$out$err";
+	my $said = join '', isql($sql, '-v');
+	return $said =~ /\[(\w{5})\](?:\[\w+\])*ERROR: ([^;\n]*)/ ? "$1\t$2" : $said;
 }
