@@ -20,6 +20,7 @@
 
 #define MAX_LINE	4096
 #define MAX_PARAMS	8
+#define MAX_COLUMNS	64
 #define MAX_NAME	128
 
 /* A parameter, as a program would bind it. */
@@ -304,9 +305,11 @@ print_rows(SQLHSTMT statement, SQLBIGINT *last_id)
 {
 	SQLSMALLINT ncolumns = count_columns(statement);
 	SQLRETURN	result;
-	char		types[16][MAX_NAME];
+	char		types[MAX_COLUMNS + 1][MAX_NAME];
 	int			nrows = 0;
 
+	if (ncolumns > MAX_COLUMNS)
+		exit(1);
 	for (SQLSMALLINT i = 1; i <= ncolumns; i++)
 		get_type(statement, i, types[i]);
 	while ((result = SQLFetch(statement)) != SQL_NO_DATA)
@@ -333,7 +336,7 @@ static void
 print_catalog(const char *title, SQLHSTMT statement, const int *columns)
 {
 	printf("== %s\n", title);
-	while (SQLFetch(statement) != SQL_NO_DATA)
+	while (SQL_SUCCEEDED(SQLFetch(statement)))
 		for (const int *column = columns; *column; column++)
 		{
 			print_text(statement, *column);
