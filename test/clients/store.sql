@@ -54,8 +54,8 @@ INSERT INTO ekran.activity (session_id, activity_date, application, url) VALUES
 	(5, '2024-03-02 12:20', 'psql', NULL),
 	(7, '2024-03-01 00:00:00.000001', 'psql', NULL);
 
--- And 2 400 in a row, of every tenth minute, with ids on both sides of 2^53; each eighth
--- runs, several have the same login.
+-- And 2 400 in a row, five with the same login, with ids on both sides of 2^53; each eighth
+-- runs.
 INSERT INTO ekran.session
 SELECT 9007199254740992 + 7 * (i - 1200) + 2,
 	CASE i % 3 WHEN 0 THEN '6ba7b810-9dad-11d1-80b4-00c04fd430c8'::uuid
