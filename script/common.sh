@@ -42,3 +42,10 @@ install_extension() {
 	make --silent -C "$root" PG_CONFIG="$PG_CONFIG" &&
 		as_root make --silent -C "$root" PG_CONFIG="$PG_CONFIG" install >/dev/null
 }
+
+# Where npm's clients of test/clients/ are, or go: outside the tree, by the lockfile.
+node_clients() {
+	local sum
+	sum=$(sha256sum <"$root/test/clients/package-lock.json")
+	echo "${XDG_CACHE_HOME:-${HOME:?}/.cache}/ekran_sessions/clients-${sum:0:16}"
+}
