@@ -225,7 +225,7 @@ typedef struct ViewDefinition
 	const char *definition;
 	const char *comment;
 	ColumnDefinition columns[MAX_VIEW_COLUMNS];
-}			ViewDefinition;
+} ViewDefinition;
 
 #define SECONDS_OF(microseconds) \
 	"pg_catalog.sum(" microseconds ")::pg_catalog.float8 OPERATOR(pg_catalog./) '1000000'::pg_catalog.float8"
@@ -936,7 +936,7 @@ ensure_index(StoreBuild *build, const PartDefinition *index)
  * Check a view that is there.  Its owner may have it show more.
  */
 static void
-check_view(const StoreBuild *build, const ViewDefinition * view, Oid relation)
+check_view(const StoreBuild *build, const ViewDefinition *view, Oid relation)
 {
 	if (get_rel_relkind(relation) != RELKIND_VIEW)
 		refuse_other_shape(build, view->name, "it is not a view");
@@ -948,7 +948,7 @@ check_view(const StoreBuild *build, const ViewDefinition * view, Oid relation)
  * Make a view, once the extension in the database has the function that it calls.
  */
 static void
-ensure_view(StoreBuild *build, const ViewDefinition * view)
+ensure_view(StoreBuild *build, const ViewDefinition *view)
 {
 	Oid			relation = locked_oid(build, view->name);
 	char	   *identity = table_identity(build, view->name);

@@ -1041,13 +1041,13 @@ typedef struct Days
 	TimestampTz midnight;		/* when it would have begun by the clock as it
 								 * is */
 	DateADT		date;
-}			Days;
+} Days;
 
 extern void begin_hours(Hours *hours, pg_tz *zone);
 extern void find_hour(Hours *hours, TimestampTz moment);
 extern TimestampTz midnight_of(DateADT date, pg_tz *zone);
-extern void begin_days(Days * days, pg_tz *zone);
-extern void find_day(Days * days, TimestampTz moment);
+extern void begin_days(Days *days, pg_tz *zone);
+extern void find_day(Days *days, TimestampTz moment);
 
 /* hosts.c: the host of a url */
 
@@ -1087,11 +1087,11 @@ extern void end_reading(Reader *reader);
 
 typedef struct OneByOne OneByOne;
 
-extern OneByOne * make_one_by_one(MemoryContext query_context);
-extern void begin_one(OneByOne * one, FunctionCallInfo fcinfo);
-extern const Clipped *clip_one(OneByOne * one);
-extern const IdleRule *rule_of_one(const OneByOne * one);
-extern void end_one(OneByOne * one);
+extern OneByOne *make_one_by_one(MemoryContext query_context);
+extern void begin_one(OneByOne *one, FunctionCallInfo fcinfo);
+extern const Clipped *clip_one(OneByOne *one);
+extern const IdleRule *rule_of_one(const OneByOne *one);
+extern void end_one(OneByOne *one);
 extern void watch_open_ones(void);
 
 /* json.c: the pieces of a JSON response */

@@ -29,7 +29,7 @@ typedef struct Figures
 	int32		login_weekday;
 	int32		login_hour;
 	double		productivity_ratio; /* null for a duration of zero */
-}			Figures;
+} Figures;
 
 #define NUM_FIGURES		11
 #define RATIO_COLUMN	10
@@ -41,7 +41,7 @@ typedef struct Calls
 	Days		days;
 	HeapTuple	models[2];		/* rows to be filled: with a ratio, and
 								 * without */
-}			Calls;
+} Calls;
 
 /*
  * A row whose columns are all of one length, so that it is filled as the structure that
@@ -80,7 +80,7 @@ begin_calls(FunctionCallInfo fcinfo)
  * The day, the weekday and the hour of a login in the caller's TimeZone.
  */
 static void
-put_local_time(Figures * figures, Days * days, TimestampTz login)
+put_local_time(Figures *figures, Days *days, TimestampTz login)
 {
 	int			weekday;
 
@@ -94,7 +94,7 @@ put_local_time(Figures * figures, Days * days, TimestampTz login)
 }
 
 static Datum
-fill_row(Calls * calls, const Session *session)
+fill_row(Calls *calls, const Session *session)
 {
 	const Measure *measure = &session->measure;
 	int64		active = measure->duration - measure->idle;

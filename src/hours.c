@@ -96,7 +96,7 @@ midnight_of(DateADT date, pg_tz *zone)
  * Begin to look days up in a time zone.
  */
 void
-begin_days(Days * days, pg_tz *zone)
+begin_days(Days *days, pg_tz *zone)
 {
 	memset(days, 0, sizeof(*days));
 	days->zone = zone;
@@ -109,7 +109,7 @@ begin_days(Days * days, pg_tz *zone)
  * Errors: 22008 for what lies before all dates.
  */
 void
-find_day(Days * days, TimestampTz moment)
+find_day(Days *days, TimestampTz moment)
 {
 	struct pg_tm local;
 	fsec_t		fraction;

@@ -49,7 +49,7 @@ typedef struct Circumstances
 	IdleRule	rule;
 	bool		is_amid_statement;
 	bool		has_folded;
-}			Circumstances;
+} Circumstances;
 
 struct OneByOne
 {
@@ -88,7 +88,7 @@ is_of_query(MemoryContext context)
 }
 
 static void
-let_go(OneByOne * one)
+let_go(OneByOne *one)
 {
 	if (!one->is_open)
 		return;
@@ -232,9 +232,9 @@ present_circumstances(Oid schema)
 }
 
 static bool
-is_open_under(const OneByOne * one, const Circumstances * circumstances)
+is_open_under(const OneByOne *one, const Circumstances *circumstances)
 {
-	const		Circumstances *known = &one->circumstances;
+	const Circumstances *known = &one->circumstances;
 
 	return one->is_open && GetActiveSnapshot() == one->snapshot &&
 		one->snapshot->curcid == one->command &&
@@ -251,7 +251,7 @@ is_open_under(const OneByOne * one, const Circumstances * circumstances)
  * query's, and stay as long as any of it.
  */
 static void
-open_one_by_one(OneByOne * one, const Circumstances * circumstances)
+open_one_by_one(OneByOne *one, const Circumstances *circumstances)
 {
 	Snapshot	snapshot = GetActiveSnapshot();
 	ResourceOwner query_owner = CurrentResourceOwner;
@@ -289,7 +289,7 @@ open_one_by_one(OneByOne * one, const Circumstances * circumstances)
  * schema.
  */
 void
-begin_one(OneByOne * one, FunctionCallInfo fcinfo)
+begin_one(OneByOne *one, FunctionCallInfo fcinfo)
 {
 	Session		session;
 	Circumstances circumstances;
@@ -315,7 +315,7 @@ begin_one(OneByOne * one, FunctionCallInfo fcinfo)
  * The session, whole.
  */
 const Clipped *
-clip_one(OneByOne * one)
+clip_one(OneByOne *one)
 {
 	clip_sessions(one->clipping, &one->session, 1);
 	return next_clipped(one->clipping);
@@ -325,13 +325,13 @@ clip_one(OneByOne * one)
  * The rule that its call goes by.
  */
 const IdleRule *
-rule_of_one(const OneByOne * one)
+rule_of_one(const OneByOne *one)
 {
 	return &one->circumstances.rule;
 }
 
 void
-end_one(OneByOne * one)
+end_one(OneByOne *one)
 {
 	if (one->held == NULL)
 		end_clipping(one->clipping);

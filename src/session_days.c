@@ -50,7 +50,7 @@ typedef struct Calls
 	Size		allocated;
 	Size		next;			/* the first one that ends later than from */
 	MemoryContext context;		/* for them */
-}			Calls;
+} Calls;
 
 static Calls *
 begin_calls(FunctionCallInfo fcinfo)
@@ -70,7 +70,7 @@ begin_calls(FunctionCallInfo fcinfo)
 }
 
 static void
-add_span(Calls * calls, const Span *span)
+add_span(Calls *calls, const Span *span)
 {
 	if (calls->nactive == calls->allocated)
 	{
@@ -89,7 +89,7 @@ add_span(Calls * calls, const Span *span)
  * Errors: 22008 for a duration out of range.
  */
 static void
-take_one(Calls * calls, FunctionCallInfo fcinfo)
+take_one(Calls *calls, FunctionCallInfo fcinfo)
 {
 	const Clipped *clipped;
 	ActiveSpans spans;
@@ -130,7 +130,7 @@ forget_one(Datum calls)
  * What is active of the session in hand up to a moment, from where the last piece ended.
  */
 static int64
-active_until(Calls * calls, TimestampTz end)
+active_until(Calls *calls, TimestampTz end)
 {
 	int64		active = 0;
 
@@ -152,7 +152,7 @@ active_until(Calls * calls, TimestampTz end)
  * midnight, a session comes to a day again.
  */
 static bool
-is_new_day(Calls * calls, DateADT day)
+is_new_day(Calls *calls, DateADT day)
 {
 	bool		result = day < calls->first_day || day > calls->last_day;
 
@@ -165,7 +165,7 @@ is_new_day(Calls * calls, DateADT day)
  * The next piece of the session in hand.
  */
 static Datum
-next_piece(Calls * calls)
+next_piece(Calls *calls)
 {
 	Datum		values[NUM_DAY_COLUMNS];
 	bool		nulls[NUM_DAY_COLUMNS] = {false};
