@@ -1120,6 +1120,9 @@ extern void append_json_duration(Json *json, const char *key, int64 microseconds
 
 extern int	compare_names(const text *a, const text *b);
 extern Datum interval_datum(Interval *interval, int64 microseconds);
+#define MAX_MODEL_COLUMNS	16
+
+extern HeapTuple model_row(FunctionCallInfo fcinfo, int count, int null_column);
 extern void put_session_row(ReturnSetInfo *result, const Session *session);
 extern HeapTuple form_session_row(TupleDesc columns, const Session *session);
 extern void put_list_row(ReturnSetInfo *result, const Session *session);

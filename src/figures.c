@@ -39,23 +39,9 @@ typedef struct Calls
 {
 	OneByOne   *one;
 	Days		days;
-	HeapTuple	models[2];		/* rows to be filled: with a ratio, and
-								 * without */
+	HeapTuple	models[2];		/* rows to be filled: without a ratio, and
+								 * with one */
 } Calls;
-
-/*
- * A row whose columns are all of one length, so that it is filled as the structure that
- * it is: this takes a third of the time of forming one.
- */
-static HeapTuple
-make_model(TupleDesc columns, bool has_ratio)
-{
-	Datum		values[NUM_FIGURES] = {0};
-	bool		nulls[NUM_FIGURES] = {false};
-
-	nulls[RATIO_COLUMN] = !has_ratio;
-	return heap_form_tuple(columns, values, nulls);
-}
 
 static Calls *
 begin_calls(FunctionCallInfo fcinfo)
@@ -63,14 +49,9 @@ begin_calls(FunctionCallInfo fcinfo)
 	MemoryContext query_context = fcinfo->flinfo->fn_mcxt;
 	MemoryContext caller_context = MemoryContextSwitchTo(query_context);
 	Calls	   *calls = palloc0(sizeof(Calls));
-	TupleDesc	columns;
 
-	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||
-		columns->natts != NUM_FIGURES)
-		elog(ERROR, "return type must be ekran_session_figures");
-	columns = BlessTupleDesc(columns);
-	calls->models[false] = make_model(columns, false);
-	calls->models[true] = make_model(columns, true);
+	calls->models[false] = model_row(fcinfo, NUM_FIGURES, RATIO_COLUMN);
+	calls->models[true] = model_row(fcinfo, NUM_FIGURES, -1);
 	calls->one = make_one_by_one(query_context);
 	MemoryContextSwitchTo(caller_context);
 	return calls;

@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "ekran_sessions.h"
+#include "funcapi.h"
 #include "nodes/execnodes.h"
 #include "utils/tuplestore.h"
 
@@ -43,6 +44,26 @@ compare_names(const text *a, const text *b)
 	other = VARSIZE_ANY_EXHDR(b);
 	result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(length, other));
 	return result != 0 ? result : (length > other) - (length < other);
+}
+
+/*
+ * A row of a function's type, whose columns are all of one length, so that a copy of it is
+ * filled as the structure that it is: that takes a third of the time of forming one.  Of a
+ * column that is to be null, counted from 0, there is no place in it.
+ */
+HeapTuple
+model_row(FunctionCallInfo fcinfo, int count, int null_column)
+{
+	Datum		values[MAX_MODEL_COLUMNS] = {0};
+	bool		nulls[MAX_MODEL_COLUMNS] = {false};
+	TupleDesc	columns;
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||
+		columns->natts != count)
+		elog(ERROR, "return type must be a row type of %d columns", count);
+	if (null_column >= 0)
+		nulls[null_column] = true;
+	return heap_form_tuple(BlessTupleDesc(columns), values, nulls);
 }
 
 /* Columns of ekran_session_row. */

@@ -14,6 +14,7 @@
 
 #include "access/htup_details.h"
 #include "ekran_sessions.h"
+#include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
@@ -21,24 +22,25 @@
 
 PG_FUNCTION_INFO_V1(ekran_session_days);
 
-/* Columns of ekran_session_day. */
-enum
+/* What a row of type ekran_session_day holds. */
+typedef struct Piece
 {
-	DAY_DAY,
-	DAY_FIRST_INSTANT,
-	DAY_LAST_INSTANT,
-	DAY_SESSIONS,
-	DAY_DURATION,
-	DAY_ACTIVE,
-	NUM_DAY_COLUMNS
-};
+	DateADT		day;
+	TimestampTz first_instant;
+	TimestampTz last_instant;
+	int32		sessions;
+	int64		duration;
+	int64		active;
+} Piece;
+
+#define NUM_PIECE_COLUMNS	6
 
 /* What calls of one query keep. */
 typedef struct Calls
 {
 	OneByOne   *one;
-	TupleDesc	columns;
 	Days		days;
+	HeapTuple	model;			/* a row to be filled */
 	/* The session in hand: */
 	bool		is_amid;		/* is there one? */
 	TimestampTz from;			/* where the next piece begins */
@@ -59,9 +61,7 @@ begin_calls(FunctionCallInfo fcinfo)
 	MemoryContext caller_context = MemoryContextSwitchTo(query_context);
 	Calls	   *calls = palloc0(sizeof(Calls));
 
-	if (get_call_result_type(fcinfo, NULL, &calls->columns) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	calls->columns = BlessTupleDesc(calls->columns);
+	calls->model = model_row(fcinfo, NUM_PIECE_COLUMNS, -1);
 	calls->one = make_one_by_one(query_context);
 	calls->context = AllocSetContextCreate(query_context, "ekran_sessions spans",
 										   ALLOCSET_SMALL_SIZES);
@@ -167,20 +167,20 @@ is_new_day(Calls *calls, DateADT day)
 static Datum
 next_piece(Calls *calls)
 {
-	Datum		values[NUM_DAY_COLUMNS];
-	bool		nulls[NUM_DAY_COLUMNS] = {false};
+	HeapTuple	row = heap_copytuple(calls->model);
+	Piece	   *piece = (Piece *) GETSTRUCT(row);
 	TimestampTz end;
 
 	find_day(&calls->days, calls->from);
 	end = Min(calls->days.until, calls->finish);
-	values[DAY_DAY] = DateADTGetDatum(calls->days.date);
-	values[DAY_FIRST_INSTANT] = TimestampTzGetDatum(calls->from);
-	values[DAY_LAST_INSTANT] = TimestampTzGetDatum(Min(calls->days.until - 1, calls->finish));
-	values[DAY_SESSIONS] = Int32GetDatum(is_new_day(calls, calls->days.date) ? 1 : 0);
-	values[DAY_DURATION] = Int64GetDatum(end - calls->from);
-	values[DAY_ACTIVE] = Int64GetDatum(active_until(calls, end));
+	piece->day = calls->days.date;
+	piece->first_instant = calls->from;
+	piece->last_instant = Min(calls->days.until - 1, calls->finish);
+	piece->sessions = is_new_day(calls, calls->days.date) ? 1 : 0;
+	piece->duration = end - calls->from;
+	piece->active = active_until(calls, end);
 	calls->from = calls->days.until;
-	return HeapTupleGetDatum(heap_form_tuple(calls->columns, values, nulls));
+	return HeapTupleGetDatum(row);
 }
 
 /*
