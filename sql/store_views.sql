@@ -253,8 +253,7 @@ ALTER TABLE session DISABLE ROW LEVEL SECURITY;
 ALTER TABLE activity DISABLE ROW LEVEL SECURITY;
 
 -- What stays open from row to row outlives no transaction, and is as the snapshot: cursors
--- across savepoints, writes of the transaction's own, subtransactions amid a query,
--- settings that change amid it.
+-- across savepoints, writes of the transaction's own, subtransactions amid a query.
 SELECT ekran_rebuild();
 BEGIN;
 DECLARE c SCROLL CURSOR FOR SELECT session_id, idle_seconds FROM session_overview ORDER BY session_id;
@@ -284,7 +283,6 @@ BEGIN
 	RETURN id;
 END $$;
 SELECT testing.restless(session_id), idle_seconds FROM session_overview ORDER BY session_id;
-SELECT session_id, idle_seconds, set_config('ekran_sessions.idle_threshold', '2h', true) FROM session_overview ORDER BY session_id OFFSET 0;
 DO $$
 DECLARE
 	r record;

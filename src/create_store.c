@@ -227,13 +227,12 @@ typedef struct ViewDefinition
 	ColumnDefinition columns[MAX_VIEW_COLUMNS];
 } ViewDefinition;
 
-#define SECONDS_OF(microseconds) \
-	"pg_catalog.sum(" microseconds ")::pg_catalog.float8 OPERATOR(pg_catalog./) '1000000'::pg_catalog.float8"
-#define HOURS_OF(microseconds) \
-	"pg_catalog.sum(" microseconds ")::pg_catalog.float8 OPERATOR(pg_catalog./) '3600000000'::pg_catalog.float8"
-#define ACTIVE	"(d.piece).active"
-#define WHOLE	"(d.piece).duration"
-#define IDLE	WHOLE " OPERATOR(pg_catalog.-) " ACTIVE
+/* Sums of microseconds, exact, and numbers that tools take. */
+#define SESSIONS_HAVE	"pg_catalog.sum((d.piece).duration)"
+#define ACTIVE			"pg_catalog.sum((d.piece).active)"
+#define IDLE			"(" SESSIONS_HAVE " OPERATOR(pg_catalog.-) " ACTIVE ")"
+#define IN_SECONDS		"::pg_catalog.float8 OPERATOR(pg_catalog./) '1000000'::pg_catalog.float8"
+#define IN_HOURS		"::pg_catalog.float8 OPERATOR(pg_catalog./) '3600000000'::pg_catalog.float8"
 
 static const ViewDefinition store_views[] = {
 	{
@@ -282,11 +281,11 @@ static const ViewDefinition store_views[] = {
 		" pg_catalog.min((d.piece).first_instant) AS first_login,"
 		" pg_catalog.max((d.piece).last_instant) AS last_logout,"
 		" pg_catalog.sum((d.piece).sessions) AS sessions,"
-		" " SECONDS_OF(WHOLE) " AS session_seconds,"
-		" " SECONDS_OF(ACTIVE) " AS active_seconds,"
-		" " SECONDS_OF(IDLE) " AS idle_seconds,"
-		" " HOURS_OF(ACTIVE) " AS active_hours,"
-		" " HOURS_OF(IDLE) " AS idle_hours"
+		" " SESSIONS_HAVE IN_SECONDS " AS session_seconds,"
+		" " ACTIVE IN_SECONDS " AS active_seconds,"
+		" " IDLE IN_SECONDS " AS idle_seconds,"
+		" " ACTIVE IN_HOURS " AS active_hours,"
+		" " IDLE IN_HOURS " AS idle_hours"
 		" FROM (SELECT s.user_id, u.user_name,"
 		"  %2$s.ekran_session_days(%3$s::pg_catalog.regnamespace,"
 		"  s.session_id, s.login_date, s.logout_date) AS piece"
