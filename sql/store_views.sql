@@ -390,6 +390,9 @@ COMMENT ON VIEW user_day IS NULL;
 SELECT ekran_create_store('seen');
 SELECT count(*) FROM session_overview;
 SELECT obj_description('user_day'::regclass);
+ALTER VIEW user_day SET (security_invoker = off);
+SELECT ekran_create_store('seen');
+SELECT reloptions FROM pg_class WHERE oid = 'user_day'::regclass;
 -- a view that the owner has show more, and others
 CREATE OR REPLACE VIEW session_overview WITH (security_invoker) AS SELECT o.*, 1 AS more FROM other.session_overview o;
 SELECT ekran_create_store('seen');

@@ -944,6 +944,19 @@ check_view(const StoreBuild *build, const ViewDefinition *view, Oid relation)
 }
 
 /*
+ * A view of the store's shows nobody more than the tables do, whatever has been set.
+ */
+static void
+ensure_invoker(StoreBuild *build, Oid relation, const char *identity)
+{
+	if (!is_found("SELECT FROM pg_catalog.pg_class"
+				  " WHERE oid = %u AND 'security_invoker=true' = ANY (reloptions)",
+				  relation) &&
+		must_add(build, AccessShareLock))
+		run("ALTER VIEW %s SET (security_invoker = true)", identity);
+}
+
+/*
  * Make a view, once the extension in the database has the function that it calls.
  */
 static void
@@ -962,11 +975,12 @@ ensure_view(StoreBuild *build, const ViewDefinition *view)
 	{
 		if (!must_add(build, AccessShareLock))
 			return;
-		run("CREATE VIEW %s WITH (security_invoker) AS %s", identity,
+		run("CREATE VIEW %s AS %s", identity,
 			psprintf(view->definition, build->name, build->extension,
 					 quote_literal_cstr(build->name)));
 		relation = table_oid(build, view->name);
 	}
+	ensure_invoker(build, relation, identity);
 	ensure_comment(build, relation, RelationRelationId, 0, "VIEW", identity,
 				   view->comment);
 	ensure_column_comments(build, view->columns, MAX_VIEW_COLUMNS, relation, identity);

@@ -182,8 +182,8 @@ sub grafana
 	return $text;
 }
 
-# Metabase leaves out what stands in brackets where its variable has no value, and puts
-# a question that another one asks into parentheses.
+# Metabase sets its report time zone, leaves out what stands in brackets where its variable
+# has no value, and puts a question that another one asks into parentheses.
 sub metabase
 {
 	my ($text) = @_;
@@ -193,7 +193,8 @@ sub metabase
 
 	$with =~ s/\[\[(.*?)\]\]/$1/gs;
 	s/\{\{(\w+)\}\}/$literals{$1} or die "no variable $1"/eg for $with, $question;
-	return ("SELECT count(*) FROM (\n$question\n) AS \"source\" LIMIT 1048575", $question, $with);
+	return ("SET SESSION TIMEZONE TO 'Europe/Berlin'",
+		"SELECT count(*) FROM (\n$question\n) AS \"source\" LIMIT 1048575", $question, $with);
 }
 
 # Superset renders Jinja, sets the path to the schema of the data set, and asks what it
