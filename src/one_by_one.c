@@ -78,6 +78,8 @@ static dlist_head open_ones = DLIST_STATIC_INIT(open_ones);
 /*
  * Does a memory context go when a query of the executor does?  That of expressions which
  * are evaluated without one is made likewise, but for a transaction or a procedure.
+ * Arguments of CALL and EXECUTE look like a query: what they open is in use until the
+ * procedure, or the statement, ends.
  */
 static bool
 is_of_query(MemoryContext context)
