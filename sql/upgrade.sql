@@ -31,6 +31,13 @@ CREATE VIEW all_of_it AS SELECT * FROM ekran_sessions();
 PREPARE page AS SELECT session_id, idle_time FROM ekran_sessions();
 EXECUTE page;
 SELECT count(*) FROM testing.described();
+-- whoever may make functions in the extension's schema gives the views none to call
+CREATE FUNCTION ekran_session_figures(regnamespace, bigint, timestamptz, timestamptz) RETURNS record LANGUAGE sql AS 'SELECT 1, 2';
+ALTER FUNCTION ekran_session_figures SET SCHEMA public;
+SELECT ekran_create_store('upgraded');
+SELECT count(*) AS views FROM pg_class WHERE relnamespace = 'upgraded'::regnamespace AND relkind = 'v' AND relname <> 'all_of_it';
+SELECT code, message FROM testing.failure('ALTER EXTENSION ekran_sessions UPDATE');
+DROP FUNCTION public.ekran_session_figures;
 ALTER EXTENSION ekran_sessions UPDATE;
 SELECT (SELECT extversion FROM pg_extension WHERE extname = 'ekran_sessions') = (TABLE testing.version) AS is_current;
 EXECUTE page;

@@ -957,17 +957,29 @@ ensure_invoker(StoreBuild *build, Oid relation, const char *identity)
 }
 
 /*
- * Make a view, once the extension in the database has the function that it calls.
+ * Has the extension in the database a function of its own, and not just somebody in its
+ * schema?  An older version lacks those that are new.
  */
+static bool
+has_function(const StoreBuild *build, const char *function)
+{
+	return is_found("SELECT FROM pg_catalog.pg_proc p"
+					" JOIN pg_catalog.pg_depend d ON d.objid = p.oid"
+					" JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid"
+					" WHERE p.pronamespace = %u AND p.proname = %s"
+					" AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
+					" AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"
+					" AND d.deptype = 'e' AND e.extname = 'ekran_sessions'",
+					build->extension_schema, quote_literal_cstr(function));
+}
+
 static void
 ensure_view(StoreBuild *build, const ViewDefinition *view)
 {
 	Oid			relation = locked_oid(build, view->name);
 	char	   *identity = table_identity(build, view->name);
 
-	if (!is_found("SELECT FROM pg_catalog.pg_proc"
-				  " WHERE pronamespace = %u AND proname = %s",
-				  build->extension_schema, quote_literal_cstr(view->function)))
+	if (!has_function(build, view->function))
 		return;
 	if (OidIsValid(relation))
 		check_view(build, view, relation);
