@@ -129,25 +129,17 @@ let_go_at(int level)
 	}
 }
 
+/*
+ * Whatever the event: before a transaction ends there is as little use for what is open
+ * as when it has ended.
+ */
 static void
 let_go_with_transaction(XactEvent event, void *arg)
 {
+	(void) event;
 	(void) arg;
 
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PARALLEL_COMMIT:
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PARALLEL_ABORT:
-		case XACT_EVENT_PREPARE:
-			let_go_at(0);
-			break;
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			break;
-	}
+	let_go_at(0);
 }
 
 static void
