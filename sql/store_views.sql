@@ -189,7 +189,7 @@ BEGIN
 		INSERT INTO activity (session_id, activity_date) SELECT session_id, login_date + i * interval '13 minutes' FROM session, generate_series(0, 60) i WHERE random() < 0.6;
 		PERFORM set_config('TimeZone', c.zone, true);
 		RAISE WARNING '% from %: %', c.zone, c.before, (SELECT string_agg(format('%s %s %s', day, sessions, session_seconds), ', ' ORDER BY day) FROM user_day);
-		INSERT INTO testing.outcome SELECT 'change', c.zone, '', '', d.* FROM independent.view_differences() d;
+		INSERT INTO testing.outcome SELECT 'change', c.zone, '', '', d.* FROM independent.view_differences('1 minute') d;
 	END LOOP;
 END $$;
 SELECT setseed(0.5) \g /dev/null
