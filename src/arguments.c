@@ -36,7 +36,7 @@ enum
 Window
 get_window_arguments(FunctionCallInfo fcinfo, int first)
 {
-	Window		window = {DT_NOBEGIN, DT_NOEND};
+	Window		window = all_time;
 
 	if (!PG_ARGISNULL(first))
 		window.start = PG_GETARG_TIMESTAMPTZ(first);

@@ -255,24 +255,24 @@ static const ViewDefinition store_views[] = {
 		" s.session_id, s.login_date, s.logout_date) AS figures OFFSET 0) f",
 		"Sessions in numbers that tools can chart, whole, a row each. By the caller's settings, TimeZone and rights.",
 		{
-			{"session_id", INT8OID, true, "The session's id."},
+			{"session_id", INT8OID, false, "The session's id."},
 			{"client_guid", UUIDOID, false, "The computer's id; null if unknown."},
 			{"client_name", TEXTOID, false, "The computer's name; null if unknown."},
 			{"user_id", INT4OID, false, "The user's id; null if unknown."},
 			{"user_name", TEXTOID, false, "The user's name; null if unknown."},
-			{"login_date", TIMESTAMPTZOID, true, "When the session began."},
-			{"logout_date", TIMESTAMPTZOID, true, "When it ended; of a running session its latest moment."},
-			{"is_running", BOOLOID, true, "Does it run still?"},
-			{"duration_seconds", FLOAT8OID, true, "From login_date to logout_date, elapsed; in seconds."},
-			{"active_seconds", FLOAT8OID, true, "What of that is not idle; in seconds."},
-			{"idle_seconds", FLOAT8OID, true, "Idle time by the caller's settings; in seconds."},
-			{"duration_hours", FLOAT8OID, true, "duration_seconds in hours."},
-			{"active_hours", FLOAT8OID, true, "active_seconds in hours."},
-			{"idle_hours", FLOAT8OID, true, "idle_seconds in hours."},
+			{"login_date", TIMESTAMPTZOID, false, "When the session began."},
+			{"logout_date", TIMESTAMPTZOID, false, "When it ended; of a running session its latest moment."},
+			{"is_running", BOOLOID, false, "Does it run still?"},
+			{"duration_seconds", FLOAT8OID, false, "From login_date to logout_date, elapsed; in seconds."},
+			{"active_seconds", FLOAT8OID, false, "What of that is not idle; in seconds."},
+			{"idle_seconds", FLOAT8OID, false, "Idle time by the caller's settings; in seconds."},
+			{"duration_hours", FLOAT8OID, false, "duration_seconds in hours."},
+			{"active_hours", FLOAT8OID, false, "active_seconds in hours."},
+			{"idle_hours", FLOAT8OID, false, "idle_seconds in hours."},
 			{"productivity_ratio", FLOAT8OID, false, "active_seconds / duration_seconds, 0 to 1; null for a duration of zero."},
-			{"login_day", DATEOID, true, "The date of the login in the caller's TimeZone."},
-			{"login_weekday", INT4OID, true, "Its weekday, 1 (Monday) to 7 (Sunday)."},
-			{"login_hour", INT4OID, true, "Its hour, 0 to 23."},
+			{"login_day", DATEOID, false, "The date of the login in the caller's TimeZone."},
+			{"login_weekday", INT4OID, false, "Its weekday, 1 (Monday) to 7 (Sunday)."},
+			{"login_hour", INT4OID, false, "Its hour, 0 to 23."},
 		}
 	},
 	{
@@ -297,15 +297,15 @@ static const ViewDefinition store_views[] = {
 		{
 			{"user_id", INT4OID, false, "The user's id; null: sessions without one."},
 			{"user_name", TEXTOID, false, "The user's name; null if unknown."},
-			{"day", DATEOID, true, "The date."},
-			{"first_login", TIMESTAMPTZOID, true, "The first instant of the day in a session of theirs."},
-			{"last_logout", TIMESTAMPTZOID, true, "The last one: a microsecond before the day ends where a session goes on."},
-			{"sessions", INT8OID, true, "How many sessions have an instant in the day."},
-			{"session_seconds", FLOAT8OID, true, "What they have of the day, added up; in seconds."},
-			{"active_seconds", FLOAT8OID, true, "What of that is not idle; in seconds."},
-			{"idle_seconds", FLOAT8OID, true, "Idle time by the caller's settings; in seconds."},
-			{"active_hours", FLOAT8OID, true, "active_seconds in hours."},
-			{"idle_hours", FLOAT8OID, true, "idle_seconds in hours."},
+			{"day", DATEOID, false, "The date."},
+			{"first_login", TIMESTAMPTZOID, false, "The first instant of the day in a session of theirs."},
+			{"last_logout", TIMESTAMPTZOID, false, "The last one: a microsecond before the day ends where a session goes on."},
+			{"sessions", INT8OID, false, "How many sessions have an instant in the day."},
+			{"session_seconds", FLOAT8OID, false, "What they have of the day, added up; in seconds."},
+			{"active_seconds", FLOAT8OID, false, "What of that is not idle; in seconds."},
+			{"idle_seconds", FLOAT8OID, false, "Idle time by the caller's settings; in seconds."},
+			{"active_hours", FLOAT8OID, false, "active_seconds in hours."},
+			{"idle_hours", FLOAT8OID, false, "idle_seconds in hours."},
 		}
 	},
 };
@@ -649,8 +649,6 @@ static void
 check_columns(const StoreBuild *build, const char *name,
 			  const ColumnDefinition *columns, int max, Oid relation)
 {
-	bool		is_view = get_rel_relkind(relation) == RELKIND_VIEW;
-
 	for (const ColumnDefinition *column = columns;
 		 column < columns + max && column->name != NULL; column++)
 	{
@@ -667,7 +665,7 @@ check_columns(const StoreBuild *build, const char *name,
 										column->name,
 										format_type_be(attribute->atttypid),
 										format_type_be(column->type)));
-		if (column->not_null && !is_view && !attribute->attnotnull)
+		if (column->not_null && !attribute->attnotnull)
 			refuse_other_shape(build, name,
 							   psprintf("column \"%s\" allows nulls", column->name));
 		if (attribute->attgenerated != '\0')

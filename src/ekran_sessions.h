@@ -271,6 +271,8 @@ typedef struct Measure
 	int64		idle;
 } Measure;
 
+extern const Window all_time;
+
 extern bool is_selected(const SessionSpan *span, const Window *window);
 extern ClipBounds clip_bounds(const SessionSpan *span, const Window *window);
 extern bool contains_moment(const ClipBounds *bounds, TimestampTz moment);
@@ -1120,8 +1122,6 @@ extern void append_json_duration(Json *json, const char *key, int64 microseconds
 
 extern int	compare_names(const text *a, const text *b);
 extern Datum interval_datum(Interval *interval, int64 microseconds);
-#define MAX_MODEL_COLUMNS	16
-
 extern HeapTuple model_row(FunctionCallInfo fcinfo, int count, int null_column);
 extern void put_session_row(ReturnSetInfo *result, const Session *session);
 extern HeapTuple form_session_row(TupleDesc columns, const Session *session);

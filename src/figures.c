@@ -65,8 +65,7 @@ put_local_time(Figures *figures, Days *days, TimestampTz login)
 {
 	int			weekday;
 
-	if (days->zone != session_timezone)
-		begin_days(days, session_timezone);
+	begin_days(days, session_timezone);
 	find_day(days, login);
 	weekday = j2day(days->date + POSTGRES_EPOCH_JDATE);
 	figures->login_day = days->date;
@@ -106,21 +105,21 @@ fill_row(Calls *calls, const Session *session)
  * Errors: 22004 for a null elsewhere, 22023 for times that are no session's, 22008 for
  * a duration out of range, 42P01 where there is no store in the schema, and what the
  * server has against the caller's reading.
- * Rule: rules.md, Views of a store.
+ * Rule: rules.md, Views.
  */
 Datum
 ekran_session_figures(PG_FUNCTION_ARGS)
 {
 	Calls	   *calls = fcinfo->flinfo->fn_extra;
 	const Clipped *clipped;
-	Session		session;
+	const Session *session;
 
 	if (calls == NULL)
 		calls = fcinfo->flinfo->fn_extra = begin_calls(fcinfo);
 	begin_one(calls->one, fcinfo);
 	clipped = clip_one(calls->one);
 	measure_session(clipped, rule_of_one(calls->one));
-	session = *clipped->session;
+	session = clipped->session;
 	end_one(calls->one);
-	PG_RETURN_DATUM(fill_row(calls, &session));
+	PG_RETURN_DATUM(fill_row(calls, session));
 }

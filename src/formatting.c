@@ -54,8 +54,8 @@ compare_names(const text *a, const text *b)
 HeapTuple
 model_row(FunctionCallInfo fcinfo, int count, int null_column)
 {
-	Datum		values[MAX_MODEL_COLUMNS] = {0};
-	bool		nulls[MAX_MODEL_COLUMNS] = {false};
+	Datum	   *values = palloc0(count * sizeof(Datum));
+	bool	   *nulls = palloc0(count * sizeof(bool));
 	TupleDesc	columns;
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * hours.c
- *	  The hours of a time zone.  Pure arithmetic; nothing here reads a table.
+ *	  The hours and the days of a time zone.  Pure arithmetic; nothing here reads a
+ *	  table.
  *
  * The hour of a moment is what the server's date_trunc('hour', moment) says: the
  * beginning of the clock's hour, by the offset from UTC that holds at the moment.  It
@@ -46,6 +47,43 @@ next_change(pg_tz *zone, TimestampTz moment)
 	return time_t_to_timestamptz(change);
 }
 
+pg_noreturn static void
+refuse_out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("timestamp out of range")));
+}
+
+/* A moment by the clock of a time zone. */
+typedef struct LocalTime
+{
+	DateADT		date;
+	int			hour;
+	int64		past_hour;		/* microseconds */
+} LocalTime;
+
+/*
+ * Errors: 22008 for what lies before all dates.
+ */
+static LocalTime
+local_time(pg_tz *zone, TimestampTz moment)
+{
+	struct pg_tm local;
+	fsec_t		fraction;
+	int			offset;
+	LocalTime	result;
+
+	if (timestamp2tm(moment, &offset, &local, &fraction, NULL, zone) != 0)
+		refuse_out_of_range();
+	result.date = date2j(local.tm_year, local.tm_mon, local.tm_mday) -
+		POSTGRES_EPOCH_JDATE;
+	result.hour = local.tm_hour;
+	result.past_hour = fraction +
+		(local.tm_min * SECS_PER_MINUTE + local.tm_sec) * USECS_PER_SEC;
+	return result;
+}
+
 /*
  * Find the hour that a moment lies in.
  *
@@ -55,26 +93,18 @@ next_change(pg_tz *zone, TimestampTz moment)
 void
 find_hour(Hours *hours, TimestampTz moment)
 {
-	struct pg_tm local;
-	fsec_t		fraction;
-	int			offset;
+	LocalTime	local;
 
 	if (moment >= hours->from && moment < hours->until)
 		return;
-	if (timestamp2tm(moment, &offset, &local, &fraction, NULL, hours->zone) != 0)
-		hours->begin = DT_NOBEGIN;
-	else
-		hours->begin = moment - fraction -
-			(local.tm_min * SECS_PER_MINUTE + local.tm_sec) * USECS_PER_SEC;
+	local = local_time(hours->zone, moment);
+	hours->begin = moment - local.past_hour;
 	if (!IS_VALID_TIMESTAMP(hours->begin))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
+		refuse_out_of_range();
 	hours->from = moment;
 	hours->until = Min(hours->begin + USECS_PER_HOUR, next_change(hours->zone, moment));
-	hours->date = date2j(local.tm_year, local.tm_mon, local.tm_mday) -
-		POSTGRES_EPOCH_JDATE;
-	hours->hour = local.tm_hour;
+	hours->date = local.date;
+	hours->hour = local.hour;
 }
 
 /*
@@ -93,11 +123,13 @@ midnight_of(DateADT date, pg_tz *zone)
 }
 
 /*
- * Begin to look days up in a time zone.
+ * Begin with the days of a time zone, or go on with them.
  */
 void
 begin_days(Days *days, pg_tz *zone)
 {
+	if (days->zone == zone)
+		return;
 	memset(days, 0, sizeof(*days));
 	days->zone = zone;
 }
@@ -111,20 +143,12 @@ begin_days(Days *days, pg_tz *zone)
 void
 find_day(Days *days, TimestampTz moment)
 {
-	struct pg_tm local;
-	fsec_t		fraction;
-	int			offset;
-	int64		since_midnight;
+	LocalTime	local;
 
 	if (moment >= days->from && moment < days->until)
 		return;
-	if (timestamp2tm(moment, &offset, &local, &fraction, NULL, days->zone) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	since_midnight = fraction + USECS_PER_SEC *
-		((local.tm_hour * MINS_PER_HOUR + local.tm_min) * SECS_PER_MINUTE + local.tm_sec);
-	days->midnight = moment - since_midnight;
+	local = local_time(days->zone, moment);
+	days->midnight = moment - local.hour * USECS_PER_HOUR - local.past_hour;
 	days->from = days->midnight;
 	days->until = next_change(days->zone, days->from);
 	if (days->until <= moment)
@@ -133,6 +157,5 @@ find_day(Days *days, TimestampTz moment)
 		days->until = next_change(days->zone, moment);
 	}
 	days->until = Min(days->until, days->midnight + USECS_PER_DAY);
-	days->date = date2j(local.tm_year, local.tm_mon, local.tm_mday) -
-		POSTGRES_EPOCH_JDATE;
+	days->date = local.date;
 }

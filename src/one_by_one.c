@@ -39,8 +39,6 @@ enum
 	ARG_LOGOUT
 };
 
-static const Window all_time = {DT_NOBEGIN, DT_NOEND};
-
 /* What the answer depends on, besides the session and the snapshot. */
 typedef struct Circumstances
 {
@@ -306,7 +304,7 @@ begin_one(OneByOne *one, FunctionCallInfo fcinfo)
 }
 
 /*
- * The session, whole.
+ * The session, whole.  What its measure tells stays until the next call.
  */
 const Clipped *
 clip_one(OneByOne *one)

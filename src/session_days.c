@@ -98,8 +98,7 @@ take_one(Calls *calls, FunctionCallInfo fcinfo)
 	MemoryContextReset(calls->context);
 	calls->active = NULL;
 	calls->nactive = calls->allocated = calls->next = 0;
-	if (calls->days.zone != session_timezone)
-		begin_days(&calls->days, session_timezone);
+	begin_days(&calls->days, session_timezone);
 
 	begin_one(calls->one, fcinfo);
 	clipped = clip_one(calls->one);
@@ -191,7 +190,7 @@ next_piece(Calls *calls)
  * What each day of the caller's TimeZone has of a session, in order; a null logout means
  * that it runs.  A day may come in pieces, of which the first one counts the session.
  * Spans of time are in microseconds.  Errors: as ekran_session_figures.
- * Rule: rules.md, Views of a store.
+ * Rule: rules.md, Views.
  */
 Datum
 ekran_session_days(PG_FUNCTION_ARGS)

@@ -60,7 +60,6 @@ get_session_id(FunctionCallInfo fcinfo)
 static void
 learn_finish(const Reader *reader, Session *session)
 {
-	static const Window all_time = {DT_NOBEGIN, DT_NOEND};
 	Clipping   *clipping;
 
 	if (session->span.is_finished)

@@ -25,6 +25,9 @@
 #include "common/int.h"
 #include "ekran_sessions.h"
 
+/* The window that leaves sessions whole. */
+const Window all_time = {DT_NOBEGIN, DT_NOEND};
+
 /*
  * Does a window select a session, whose finish is known?
  *

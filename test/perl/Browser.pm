@@ -3,6 +3,7 @@ package Browser;
 
 use strict;
 use warnings;
+use Files;
 use HTTP::Tiny;
 use JSON::PP;
 
@@ -12,8 +13,7 @@ my @started;
 # Where the programs are missing, what is; otherwise nothing.
 sub missing
 {
-	my @missing = grep { my $program = $_; !grep { -x "$_/$program" } split /:/, $ENV{PATH} }
-		qw(chromium chromedriver);
+	my @missing = grep { !has_program($_) } qw(chromium chromedriver);
 	return "no @missing: Debian's packages chromium and chromium-driver" if @missing;
 	return;
 }

@@ -1,11 +1,11 @@
-# Files as a whole.
+# Files as a whole, and programs.
 package Files;
 
 use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT = qw(read_file write_file);
+our @EXPORT = qw(has_program read_file write_file);
 
 sub read_file
 {
@@ -22,6 +22,13 @@ sub write_file
 	print $out $text;
 	close($out) or die "$name: $!";
 	return;
+}
+
+# Is a program in the path?
+sub has_program
+{
+	my ($name) = @_;
+	return scalar grep { -x "$_/$name" } split /:/, $ENV{PATH};
 }
 
 1;

@@ -65,7 +65,7 @@ subtest 'psql' => sub {
 };
 
 subtest 'isql' => sub {
-	needs(isql => has_command('isql') && has_odbc_driver()) or return;
+	needs(isql => has_program('isql') && has_odbc_driver()) or return;
 	command_line_client(\&isql_client, \&isql_error, null => '');
 	my ($out) = isql('help', '-x0x7c');
 	is_listed({ tables => [ [ map { join "\t", (split /\|/)[ 2, 3 ] } split /\n/, $out ] ] }, 'tables', $catalog{tables});
@@ -93,7 +93,7 @@ subtest 'psqlODBC' => sub {
 
 subtest 'JDBC' => sub {
 	my $jar = '/usr/share/java/postgresql.jar';
-	needs(JDBC => has_command('javac') && -e $jar) or return;
+	needs(JDBC => has_program('javac') && -e $jar) or return;
 	for my $fetch_size (0, 100)
 	{
 		my $output = output('java', '-cp', $jar, "$clients/JdbcClient.java",
@@ -118,7 +118,7 @@ subtest 'psycopg' => sub {
 chomp(my $node_modules = `bash -c '. "$root/script/common.sh" && node_clients'`);
 
 subtest 'node-postgres' => sub {
-	needs('node-postgres' => has_command('node') && -d $node_modules) or return;
+	needs('node-postgres' => has_program('node') && -d $node_modules) or return;
 	my $output = output('node', "$clients/node_client.mjs", $node_modules, "$clients/calls.tsv");
 	check_output($output);
 	is_listed($output, 'functions', $catalog{functions});
@@ -133,7 +133,7 @@ subtest 'node-postgres' => sub {
 };
 
 subtest 'PostGraphile' => sub {
-	needs(PostGraphile => has_command('node') && -d $node_modules) or return;
+	needs(PostGraphile => has_program('node') && -d $node_modules) or return;
 	my $output = output('node', "$clients/postgraphile_client.mjs", $node_modules, "$clients/calls.tsv");
 
 	# Functions, and relations as a whole; in no order where the statement says one. Within
@@ -258,15 +258,9 @@ sub needs
 	return 0;
 }
 
-sub has_command
-{
-	my ($name) = @_;
-	return scalar grep { -x "$_/$name" } split /:/, $ENV{PATH};
-}
-
 sub has_odbc_driver
 {
-	return has_command('odbcinst') && `odbcinst -q -d` =~ /^\[PostgreSQL Unicode\]$/m;
+	return has_program('odbcinst') && `odbcinst -q -d` =~ /^\[PostgreSQL Unicode\]$/m;
 }
 
 sub odbc_connection
