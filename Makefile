@@ -32,6 +32,7 @@ OBJS = \
 	src/reading.o \
 	src/rebuilding.o \
 	src/references.o \
+	src/replicating.o \
 	src/retention.o \
 	src/rights.o \
 	src/row_changes.o \
@@ -56,7 +57,9 @@ DATA = \
 	ekran_sessions--1.0--1.1.sql \
 	ekran_sessions--1.1.sql \
 	ekran_sessions--1.1--1.2.sql \
-	ekran_sessions--1.2.sql
+	ekran_sessions--1.2.sql \
+	ekran_sessions--1.2--1.3.sql \
+	ekran_sessions--1.3.sql
 PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
 
 # One file a topic; the name tells the rule tested.

@@ -202,7 +202,7 @@ ROLLBACK;
 CREATE FUNCTION testing.after(statement text, OUT state text, OUT reason text, OUT total text, OUT written text, OUT then_state text)
 LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE statement;
+	CALL testing.forge(statement);
 	SELECT s.state, s.reason INTO after.state, after.reason FROM ekran_status() s;
 	total := (ekran_sessions_total_count() = (SELECT count(*) FROM session))::text;
 	written := (testing.failure('INSERT INTO session VALUES (60000, NULL, NULL, ''2024-02-05'')')).message;
@@ -242,7 +242,7 @@ SELECT s, testing.write_after(s) FROM unnest(ARRAY['ALTER TABLE session_count AD
 	'CREATE INDEX ON session_count ((sessions + 1))', 'CREATE TABLE child () INHERITS (session_count)']) s;
 -- a wrong count is nothing that shows by itself
 BEGIN;
-INSERT INTO session_count VALUES ('2024-02-01', 5), ('2030-01-01', 1);
+CALL testing.forge($f$INSERT INTO session_count VALUES ('2024-02-01', 5), ('2030-01-01', 1)$f$);
 SELECT * FROM ekran_check();
 SELECT ekran_rebuild() > 0 AS rebuilt;
 SELECT * FROM ekran_check();
@@ -250,9 +250,7 @@ ROLLBACK;
 -- sessions that were lost: nobody is told of them, and nobody goes by what is told when
 -- others have come
 BEGIN;
-SET LOCAL session_replication_role = replica;
-TRUNCATE session, activity, pending, session_idle;
-SET LOCAL session_replication_role = origin;
+CALL testing.unseen('TRUNCATE session, activity, pending, session_idle', 'session', 'activity');
 SELECT count(*) > 50 AS told FROM session_count;
 SELECT counted_by, ekran_sessions_total_count() AS total FROM ekran_status();
 INSERT INTO session VALUES (1, NULL, NULL, '2024-02-05');

@@ -18,10 +18,10 @@ CREATE FUNCTION testing.damage(gap_start text, gap_end text,
 	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE format('UPDATE session_idle SET gap_start = %L, gap_end = %L', gap_start, gap_end);
+	CALL testing.forge(format('UPDATE session_idle SET gap_start = %L, gap_end = %L', gap_start, gap_end));
 	read := ARRAY(SELECT idle_time FROM ekran_sessions());
 	told := ARRAY(SELECT DISTINCT difference FROM ekran_check());
-	INSERT INTO pending SELECT session_id, '2024-01-01 08:10', '2024-01-01 08:10' FROM session;
+	CALL testing.forge($f$INSERT INTO pending SELECT session_id, '2024-01-01 08:10', '2024-01-01 08:10' FROM session$f$);
 	folded := ekran_refresh();
 	SELECT count(*) INTO left_over FROM ekran_check();
 END
@@ -38,7 +38,7 @@ SELECT a AS gap_start, b AS gap_end, d.* FROM (VALUES (NULL, '{infinity}'), ('{-
 CREATE ROLE regress_ekran_agent;
 GRANT USAGE ON SCHEMA loose TO regress_ekran_agent;
 GRANT INSERT ON activity TO regress_ekran_agent;
-UPDATE session_idle SET gap_start = NULL WHERE session_id IS NOT NULL;
+CALL testing.forge($f$UPDATE session_idle SET gap_start = NULL WHERE session_id IS NOT NULL$f$);
 SET ROLE regress_ekran_agent;
 -- each by itself: a DO would keep what it folds locked until its end, so it folds none
 DO $$
@@ -67,10 +67,10 @@ CREATE FUNCTION testing.pend(session bigint, first_moment text, last_moment text
 	OUT read interval[], OUT told text[], OUT folded bigint, OUT left_over bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
-	DELETE FROM pending WHERE session_id IS NOT NULL;
-	UPDATE session_idle SET gap_start = '{-infinity}', gap_end = '{infinity}' WHERE session_id IS NOT NULL;
-	INSERT INTO pending VALUES (1, '2024-01-01', '2024-01-01'), (2, '-infinity', 'infinity'), (1, '2024-01-01 08:30', '2024-01-01 08:40');
-	EXECUTE format('INSERT INTO pending VALUES (%L, %L, %L)', session, first_moment, last_moment);
+	CALL testing.forge($f$DELETE FROM pending WHERE session_id IS NOT NULL$f$);
+	CALL testing.forge($f$UPDATE session_idle SET gap_start = '{-infinity}', gap_end = '{infinity}' WHERE session_id IS NOT NULL$f$);
+	CALL testing.forge($f$INSERT INTO pending VALUES (1, '2024-01-01', '2024-01-01'), (2, '-infinity', 'infinity'), (1, '2024-01-01 08:30', '2024-01-01 08:40')$f$);
+	CALL testing.forge(format('INSERT INTO pending VALUES (%L, %L, %L)', session, first_moment, last_moment));
 	read := ARRAY(SELECT idle_time FROM ekran_sessions());
 	told := ARRAY(SELECT DISTINCT difference FROM ekran_check());
 	folded := ekran_refresh();
@@ -82,7 +82,7 @@ SELECT format('SELECT p.* FROM testing.pend(1, %L, %L) p', a, b), 'SELECT array_
 FROM (VALUES (NULL, NULL), (NULL, 'infinity'), ('-infinity', NULL),
 	('infinity', '-infinity'), ('2024-01-01 09:00+00', '2024-01-01 08:00+00')) v (a, b) \gexec
 -- a second row without a session: the index is not believed until it is made anew
-INSERT INTO pending VALUES (NULL, '-infinity', 'infinity');
+CALL testing.forge($f$INSERT INTO pending VALUES (NULL, '-infinity', 'infinity')$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 SELECT state, reason FROM ekran_status();
 SELECT * FROM ekran_check();
@@ -133,13 +133,13 @@ INSERT INTO activity (session_id, activity_date) VALUES (1, '2024-01-01 09:40'),
 -- rows of the index without a key: none of several is trusted, be they a flood
 ALTER TABLE session_idle DROP CONSTRAINT session_idle_session_id_key;
 CREATE INDEX ON session_idle (session_id);
-INSERT INTO session_idle SELECT * FROM session_idle WHERE session_id IS NOT NULL;
+CALL testing.forge($f$INSERT INTO session_idle SELECT * FROM session_idle WHERE session_id IS NOT NULL$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 SELECT ekran_refresh() >= 0 AS refreshed;
-INSERT INTO session_idle SELECT 2, '{-infinity}', '{infinity}' FROM generate_series(1, 2000);
+CALL testing.forge($f$INSERT INTO session_idle SELECT 2, '{-infinity}', '{infinity}' FROM generate_series(1, 2000)$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 SELECT ekran_refresh() >= 0 AS refreshed;
-DELETE FROM session_idle WHERE session_id = 2;
+CALL testing.forge($f$DELETE FROM session_idle WHERE session_id = 2$f$);
 DELETE FROM session WHERE session_id = 1;
 
 -- Moments that are no times.

@@ -110,7 +110,7 @@ ALTER TABLE forged.session DISABLE ROW LEVEL SECURITY;
 -- Indexes and constraints that a store can't do with.
 CREATE FUNCTION testing.broken(ddl text, OUT state text, OUT reason text, OUT page text, OUT created text) LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE ddl;
+	CALL testing.forge(ddl);
 	SELECT s.state, s.reason INTO state, reason FROM ekran_status() s;
 	page := (SELECT count(*) || ' of ' || ekran_sessions_total_count('2024-01-02 06:10') FROM ekran_sessions('2024-01-02 06:10'));
 	created := (testing.failure('SELECT ekran_create_store(''forged'')')).message;
@@ -130,7 +130,7 @@ SELECT d, b.* FROM unnest(ARRAY['INSERT INTO forged.session_count SELECT ''2024-
 	'INSERT INTO forged.session_count SELECT ''2024-01-05''::date + i, 9223372036854775807 FROM generate_series(1, 4) i',
 	'INSERT INTO forged.session_count VALUES (''5874897-12-31'', 5)', 'INSERT INTO forged.session_count VALUES (''infinity'', 5), (''-infinity'', 5)', 'INSERT INTO forged.session_count VALUES (NULL, 5, NULL)']) d, LATERAL testing.broken(d) b \gx
 BEGIN;
-INSERT INTO forged.session_count SELECT '2024-01-02', 9223372036854775807 FROM generate_series(1, 2);
+CALL testing.forge($f$INSERT INTO forged.session_count SELECT '2024-01-02', 9223372036854775807 FROM generate_series(1, 2)$f$);
 SELECT ekran_rebuild();
 SELECT testing.told();
 ROLLBACK;

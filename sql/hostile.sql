@@ -13,7 +13,7 @@ SET ROLE regress_ekran_alice;
 SELECT ekran_create_store('alices');
 INSERT INTO alices.session (session_id, login_date) VALUES (1, '2024-01-01');
 INSERT INTO alices.activity (session_id, activity_date) VALUES (1, '2024-01-01 00:10');
-INSERT INTO alices.pending VALUES (1, '-infinity', 'infinity');
+CALL testing.forge($f$INSERT INTO alices.pending VALUES (1, '-infinity', 'infinity')$f$);
 ALTER TABLE alices.session_idle ALTER gap_start TYPE bytea USING '\x0100000000000000a004000000c2eb0b010000000000000000000080',
 	ALTER gap_end TYPE bytea USING '\x0100000000000000a004000000c2eb0b010000000000000000000080';
 SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT * FROM ekran_check()', 'SELECT ekran_refresh()',
@@ -141,22 +141,20 @@ SELECT ekran_create_store('past');
 SET ekran_sessions.store = 'past';
 INSERT INTO past.session (session_id, login_date) VALUES (1, '2024-01-01 08:00');
 SELECT * FROM testing.failure($$INSERT INTO past.activity_2024 (session_id, activity_date, activity_id) VALUES (1, '2024-01-01 08:10', 1)$$) \gx
-SET session_replication_role = replica;
-INSERT INTO past.activity_2024 (session_id, activity_date, activity_id) SELECT 1, '2024-01-01 08:10'::timestamptz + i * interval '10 s', 1000 + i FROM generate_series(0, 3000) i;
-RESET session_replication_role;
-INSERT INTO past.session_idle VALUES (1, '{-infinity}', '{infinity}');
-INSERT INTO past.pending VALUES (1, '2024-01-01 08:10:10', '2024-01-01 08:10:10');
+CALL testing.unseen($u$INSERT INTO past.activity_2024 (session_id, activity_date, activity_id) SELECT 1, '2024-01-01 08:10'::timestamptz + i * interval '10 s', 1000 + i FROM generate_series(0, 3000) i$u$, 'activity');
+CALL testing.forge($f$INSERT INTO past.session_idle VALUES (1, '{-infinity}', '{infinity}')$f$);
+CALL testing.forge($f$INSERT INTO past.pending VALUES (1, '2024-01-01 08:10:10', '2024-01-01 08:10:10')$f$);
 SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions();
 SELECT * FROM ekran_check();
 -- and another range, more than an hour later
-INSERT INTO past.pending VALUES (1, '2024-01-01 12:00', '2024-01-01 12:00');
+CALL testing.forge($f$INSERT INTO past.pending VALUES (1, '2024-01-01 12:00', '2024-01-01 12:00')$f$);
 SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions('2024-01-01 08:30', '2024-01-01 09:00');
 SELECT ekran_refresh();
 SELECT * FROM ekran_check();
 SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions();
 -- gaps that end where a region doesn't
-UPDATE past.session_idle SET gap_start = '{-infinity,2024-01-01 09:00:03+00}', gap_end = '{2024-01-01 08:30:03+00,infinity}' WHERE session_id = 1;
-INSERT INTO past.pending VALUES (1, '2024-01-01 08:20', '2024-01-01 08:20'), (1, '2024-01-01 11:00', '2024-01-01 11:00');
+CALL testing.forge($f$UPDATE past.session_idle SET gap_start = '{-infinity,2024-01-01 09:00:03+00}', gap_end = '{2024-01-01 08:30:03+00,infinity}' WHERE session_id = 1$f$);
+CALL testing.forge($f$INSERT INTO past.pending VALUES (1, '2024-01-01 08:20', '2024-01-01 08:20'), (1, '2024-01-01 11:00', '2024-01-01 11:00')$f$);
 SELECT session_id, logout_date, duration, idle_time FROM ekran_sessions();
 SELECT * FROM ekran_check();
 SELECT ekran_refresh();

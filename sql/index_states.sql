@@ -53,9 +53,9 @@ DECLARE
 	folded bigint;
 BEGIN
 	CREATE TEMPORARY TABLE aside AS SELECT * FROM pending WHERE session_id % 2 <> 0;
-	DELETE FROM pending WHERE session_id % 2 <> 0;
+	CALL testing.forge($f$DELETE FROM pending WHERE session_id % 2 <> 0$f$);
 	folded := ekran_refresh();
-	INSERT INTO pending SELECT * FROM aside;
+	CALL testing.forge($f$INSERT INTO pending SELECT * FROM aside$f$);
 	DROP TABLE aside;
 	RETURN folded;
 END
@@ -73,10 +73,10 @@ LANGUAGE sql AS $$
 $$;
 
 SELECT testing.fill_random_store(0.5);
-DELETE FROM pending WHERE session_id IS NOT NULL;
+CALL testing.forge($f$DELETE FROM pending WHERE session_id IS NOT NULL$f$);
 SELECT ekran_rebuild() > 20 AS rebuilt;
-INSERT INTO pending SELECT session_id, '-infinity', 'infinity' FROM session;
-DELETE FROM session_idle WHERE session_id IS NOT NULL;
+CALL testing.forge($f$INSERT INTO pending SELECT session_id, '-infinity', 'infinity' FROM session$f$);
+CALL testing.forge($f$DELETE FROM session_idle WHERE session_id IS NOT NULL$f$);
 SELECT * FROM testing.compare('never folded');
 SELECT testing.fold_even() > 20 AS folded;
 SELECT * FROM testing.compare('folded halfway');
@@ -212,28 +212,26 @@ SELECT testing.add_session(2, '08:00', '09:30');
 SELECT ekran_refresh() <= 1 AS folded;
 SELECT session_id, gap_start, gap_end FROM session_idle WHERE session_id IS NOT NULL ORDER BY 1;
 SELECT session_id, idle_time FROM ekran_sessions();
-UPDATE session_idle SET gap_start = array_remove(gap_start, testing.at('08:40')),
-	gap_end = array_remove(gap_end, testing.at('09:05')) WHERE session_id = 1;
+CALL testing.forge($f$UPDATE session_idle SET gap_start = array_remove(gap_start, testing.at('08:40')),
+	gap_end = array_remove(gap_end, testing.at('09:05')) WHERE session_id = 1$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 SET ekran_sessions.idle_threshold = '59s';
 SELECT session_id, idle_time FROM ekran_sessions();
 RESET ekran_sessions.idle_threshold;
 SELECT * FROM ekran_check();
 -- what can't be gaps is not believed
-UPDATE session_idle SET gap_start = '{}' WHERE session_id = 1;
+CALL testing.forge($f$UPDATE session_idle SET gap_start = '{}' WHERE session_id = 1$f$);
 SELECT * FROM ekran_check();
 SELECT session_id, idle_time FROM ekran_sessions();
-UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1;
+CALL testing.forge($f$UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 -- without a row, there is no activity but what is pending
-DELETE FROM session_idle WHERE session_id = 1;
+CALL testing.forge($f$DELETE FROM session_idle WHERE session_id = 1$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 SELECT * FROM ekran_check();
 -- what triggers did not see
-SET session_replication_role = replica;
-INSERT INTO session (session_id, login_date) VALUES (3, testing.at('08:00'));
-INSERT INTO activity (session_id, activity_date) VALUES (1, testing.at('08:25')), (3, testing.at('09:00')), (99, testing.at('09:00'));
-RESET session_replication_role;
+CALL testing.unseen($u$INSERT INTO session (session_id, login_date) VALUES (3, testing.at('08:00'))$u$, 'session');
+CALL testing.unseen($u$INSERT INTO activity (session_id, activity_date) VALUES (1, testing.at('08:25')), (3, testing.at('09:00')), (99, testing.at('09:00'))$u$, 'activity');
 SELECT * FROM ekran_check();
 SELECT ekran_rebuild();
 SELECT * FROM ekran_check();
@@ -244,7 +242,7 @@ SELECT * FROM ekran_check();
 -- Two ranges pending at the end of a running session, of which the first ends at
 -- an activity of the second.
 INSERT INTO session (session_id, login_date) VALUES (5, testing.at('08:00'));
-INSERT INTO pending VALUES (5, testing.at('10:30'), testing.at('10:30')), (5, testing.at('12:00'), testing.at('12:00'));
+CALL testing.forge($f$INSERT INTO pending VALUES (5, testing.at('10:30'), testing.at('10:30')), (5, testing.at('12:00'), testing.at('12:00'))$f$);
 INSERT INTO activity (session_id, activity_date) VALUES (5, testing.at('10:30'));
 INSERT INTO activity (session_id, activity_date) VALUES (5, testing.at('12:00'));
 SELECT session_id, logout_date, idle_time FROM ekran_sessions() WHERE session_id = 5;

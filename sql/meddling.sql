@@ -141,7 +141,7 @@ SET ROLE regress_ekran_owner;
 SELECT code, message LIKE 'cannot drop pinned portal%' AS pinned FROM testing.failure($$SELECT ekran_close_sessions('1 hour', '2024-01-02')$$);
 RESET ROLE;
 SELECT count(*) FROM meddled.session WHERE logout_date IS NOT NULL;
-INSERT INTO meddled.pending SELECT session_id, '-infinity', 'infinity' FROM meddled.session;
+CALL testing.forge($f$INSERT INTO meddled.pending SELECT session_id, '-infinity', 'infinity' FROM meddled.session$f$);
 SELECT ekran_refresh();
 SELECT * FROM ekran_check();
 DROP SCHEMA meddled, other CASCADE;

@@ -121,14 +121,17 @@ DECLARE
 	other text := (SELECT generation FROM nested_too.session_count WHERE day IS NULL);
 	t record;
 BEGIN
-	FOR t IN SELECT tgname, c.relname, pg_get_triggerdef(g.oid) AS definition FROM pg_trigger g JOIN pg_class c ON c.oid = tgrelid
+	FOR t IN SELECT tgname, tgenabled, c.relname, pg_get_triggerdef(g.oid) AS definition FROM pg_trigger g JOIN pg_class c ON c.oid = tgrelid
 			WHERE c.relnamespace = 'nested_too'::regnamespace AND tgname LIKE 'ekran%' LOOP
 		EXECUTE format('DROP TRIGGER %I ON nested_too.%I', t.tgname, t.relname);
 		EXECUTE replace(t.definition, other, mine);
+		IF t.tgenabled <> 'O' THEN
+			EXECUTE format('ALTER TABLE nested_too.%I ENABLE %s TRIGGER %I', t.relname, CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, t.tgname);
+		END IF;
 	END LOOP;
-	UPDATE nested_too.session_count SET generation = mine WHERE generation = other;
-	UPDATE nested_too.session_idle SET generation = mine WHERE generation = other;
-	UPDATE nested_too.pending SET generation = mine WHERE generation = other;
+	CALL testing.forge(format('UPDATE nested_too.session_count SET generation = %L WHERE generation = %L', mine, other));
+	CALL testing.forge(format('UPDATE nested_too.session_idle SET generation = %L WHERE generation = %L', mine, other));
+	CALL testing.forge(format('UPDATE nested_too.pending SET generation = %L WHERE generation = %L', mine, other));
 END
 $$;
 WITH d AS (DELETE FROM nested.session WHERE session_id BETWEEN 10 AND 15 RETURNING *) INSERT INTO nested_too.session SELECT session_id, NULL, NULL, login_date FROM d WHERE session_id < 13;

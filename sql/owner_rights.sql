@@ -15,8 +15,8 @@ SET ekran_sessions.store = 'alices';
 
 INSERT INTO alices.session (session_id, login_date, logout_date) VALUES (1, '2024-01-01', '2024-01-02'), (2, '2024-01-01', '2024-01-03'), (3, '2024-01-01', NULL);
 INSERT INTO alices.activity (session_id, activity_date) VALUES (1, '2024-01-01 01:00'), (2, '2024-01-01 02:00'), (3, '2024-01-01 03:00');
-DELETE FROM alices.pending WHERE session_id IS NOT NULL;
-INSERT INTO alices.pending VALUES (1, '-infinity', 'infinity'), (2, '-infinity', 'infinity'), (3, '-infinity', 'infinity');
+CALL testing.forge($f$DELETE FROM alices.pending WHERE session_id IS NOT NULL$f$);
+CALL testing.forge($f$INSERT INTO alices.pending VALUES (1, '-infinity', 'infinity'), (2, '-infinity', 'infinity'), (3, '-infinity', 'infinity')$f$);
 
 -- A trigger on each of the store's tables notes as whom it runs, and tries to
 -- become whoever called, and a superuser.

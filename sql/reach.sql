@@ -111,7 +111,7 @@ SELECT ekran_refresh() > 0 AS folded;
 SELECT * FROM testing.reached();
 -- with an index that says other than it should
 BEGIN;
-UPDATE session_idle SET reach = NULL WHERE session_id = 4005;
+CALL testing.forge($f$UPDATE session_idle SET reach = NULL WHERE session_id = 4005$f$);
 SELECT * FROM ekran_check();
 SELECT ekran_rebuild() > 0 AS rebuilt;
 SELECT * FROM ekran_check();

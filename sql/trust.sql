@@ -182,7 +182,7 @@ SELECT code, message FROM testing.failure('CREATE TABLE trusted.log (LIKE truste
 CREATE FUNCTION testing.state_after(statement text, OUT state text, OUT reason text, OUT is_right boolean, OUT written text)
 LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE statement;
+	CALL testing.forge(statement);
 	SELECT s.state, s.reason INTO state, reason FROM ekran_status() s;
 	SELECT answer = by_activity INTO is_right FROM testing.answer;
 	SELECT message INTO written FROM testing.failure($i$INSERT INTO trusted.activity (session_id, activity_date) VALUES (1, '2024-01-01 08:40')$i$);
@@ -230,9 +230,7 @@ DROP INDEX by_end;
 -- Activities lost by ways that leave no trace, such as a restore without them: of an
 -- empty table nobody is answered by the index, nor is it trusted when others come.
 SELECT ekran_refresh() > 0 AS folded;
-SET session_replication_role = replica;
-DELETE FROM activity;
-RESET session_replication_role;
+CALL testing.unseen('DELETE FROM activity', 'activity');
 VACUUM activity;
 SELECT state, reason, answered_by, indexed_sessions FROM ekran_status();
 TABLE testing.answer;

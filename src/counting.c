@@ -145,7 +145,7 @@ load_day_counts(const Store *store, Snapshot snapshot, const char *generation,
 	if (found.generations == 0)
 		verdict.reason = "table \"session_count\" has been emptied, restored in part, or not made yet";
 	else if (found.generations > 1)
-		verdict.reason = "sessions have been truncated or lost, or table \"session_count\" restored twice";
+		verdict.reason = "sessions have been truncated or lost, or table \"session_count\" written to or restored twice";
 	else if (strcmp(found.generation, generation) != 0)
 		verdict.reason = "table \"session_count\" is of another generation than the triggers";
 	else if (!found.is_sound)

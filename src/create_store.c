@@ -327,7 +327,14 @@ typedef struct StoreBuild
 	bool		is_survey;		/* only look what is missing? */
 	LOCKMODE	lock;			/* that what is missing takes */
 	bool		is_stale;		/* was a part of its upkeep missing? */
+	bool		has_guards;		/* does the extension have their functions? */
 } StoreBuild;
+
+/* The tables of a store that are there. */
+typedef struct StoreRelations
+{
+	Oid			oids[NUM_STORE_TABLES];
+} StoreRelations;
 
 static const StoreQuery highest_activity_id = {
 	.sql = "SELECT pg_catalog.max(a.activity_id) FROM @store@.activity a"
@@ -592,8 +599,9 @@ create_table(const StoreBuild *build, const TableDefinition *table)
 }
 
 /*
- * Derived tables are replicated row by row without a key, and never shortened, for
- * that would take a lock that cancels readers on standbys.
+ * Of derived tables nothing is sent to who subscribes to all tables, see
+ * derived_table.c, and they are never shortened, for that would take a lock that
+ * cancels readers on standbys.
  */
 static void
 ensure_derived_settings(StoreBuild *build, const TableDefinition *table,
@@ -602,9 +610,9 @@ ensure_derived_settings(StoreBuild *build, const TableDefinition *table,
 	char	   *identity = table_identity(build, table->name);
 
 	if (!is_found("SELECT FROM pg_catalog.pg_class"
-				  " WHERE oid = %u AND relreplident = 'f'", relation) &&
+				  " WHERE oid = %u AND relreplident = 'n'", relation) &&
 		must_add(build, AccessExclusiveLock))
-		run("ALTER TABLE %s REPLICA IDENTITY FULL", identity);
+		run("ALTER TABLE %s REPLICA IDENTITY NOTHING", identity);
 	if (!is_found("SELECT FROM pg_catalog.pg_class"
 				  " WHERE oid = %u AND 'vacuum_truncate=false' = ANY (reloptions)",
 				  relation) &&
@@ -1023,7 +1031,7 @@ is_ours(const StoreBuild *build, const char *function)
 }
 
 static char *
-new_generation(void)
+new_generation(const StoreBuild *build)
 {
 	unsigned char random[16];
 	StringInfoData generation;
@@ -1036,6 +1044,8 @@ new_generation(void)
 	appendStringInfoString(&generation, GENERATION_FORMAT "-");
 	for (size_t i = 0; i < sizeof(random); i++)
 		appendStringInfo(&generation, "%02x", random[i]);
+	if (build->has_guards)
+		appendStringInfoString(&generation, GUARDED_MARK);
 	return generation.data;
 }
 
@@ -1055,18 +1065,35 @@ has_triggers(const TriggerSet *set, Oid relation, char *generation)
 }
 
 /*
- * Are all triggers there, of one generation?
+ * Are all triggers there that are no guards, of one generation?
  */
 static bool
-has_all_triggers(const Oid *relations)
+has_all_triggers(const StoreRelations *relations, char *generation)
 {
-	char		generations[NUM_TRIGGER_SETS][GENERATION_SIZE];
+	char		other[GENERATION_SIZE];
 
-	for (int i = 0; i < NUM_TRIGGER_SETS; i++)
-		if (!has_triggers(&trigger_sets[i], relations[i], generations[i]) ||
-			strcmp(generations[i], generations[0]) != 0)
-			return false;
-	return true;
+	return has_triggers(triggers_of(TABLE_SESSION), relations->oids[TABLE_SESSION], generation) &&
+		has_triggers(triggers_of(TABLE_ACTIVITY), relations->oids[TABLE_ACTIVITY], other) &&
+		strcmp(generation, other) == 0;
+}
+
+/*
+ * Are all guards, and was the generation made with them?
+ */
+static bool
+has_all_guards(const StoreRelations *relations, const char *generation)
+{
+	bool		result = is_guarded(generation);
+
+	for (StoreTable which = TABLE_SESSION; result && which < NUM_STORE_TABLES; which++)
+	{
+		Relation	table = try_table_open(relations->oids[which], AccessShareLock);
+
+		result = table != NULL && guards_fault(table, which) == NULL;
+		if (table != NULL)
+			table_close(table, AccessShareLock);
+	}
+	return result;
 }
 
 /*
@@ -1095,17 +1122,24 @@ create_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
 	{
 		const StoreTrigger *trigger = &set->triggers[i];
 
-		if (is_wanted(trigger, kind))
-			run("CREATE TRIGGER %s %s%s ON %s.%s%s%s%s FOR EACH %s%s EXECUTE FUNCTION %s.%s(%s)",
-				trigger->name, trigger->event,
-				trigger->columns != NULL ? trigger->columns : "",
+		if (!is_wanted(trigger, kind))
+			continue;
+		run("CREATE TRIGGER %s %s%s ON %s.%s%s%s%s FOR EACH %s%s EXECUTE FUNCTION %s.%s(%s)",
+			trigger->name, trigger->event,
+			trigger->columns != NULL ? trigger->columns : "",
+			build->name, table_names[set->table],
+			trigger->has_old_rows || trigger->has_new_rows ? " REFERENCING" : "",
+			trigger->has_old_rows ? " OLD TABLE AS old_rows" : "",
+			trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
+			trigger->level,
+			trigger->condition != NULL ? trigger->condition : "",
+			build->extension, set->symbol,
+			generation != NULL ? quote_literal_cstr(generation) : "");
+		if (build->has_guards && trigger->fires != TRIGGER_FIRES_ON_ORIGIN)
+			run("ALTER TABLE %s.%s ENABLE %s TRIGGER %s",
 				build->name, table_names[set->table],
-				trigger->has_old_rows || trigger->has_new_rows ? " REFERENCING" : "",
-				trigger->has_old_rows ? " OLD TABLE AS old_rows" : "",
-				trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
-				trigger->level,
-				trigger->condition != NULL ? trigger->condition : "",
-				build->extension, set->symbol, quote_literal_cstr(generation));
+				trigger->fires == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
+				trigger->name);
 	}
 }
 
@@ -1176,39 +1210,116 @@ check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 }
 
 /*
+ * The sets of triggers that the store has, one by one; NULL after the last.
+ */
+static const TriggerSet *
+set_of(const StoreBuild *build, int i)
+{
+	if (i < NUM_TRIGGER_SETS)
+		return &trigger_sets[i];
+	i -= NUM_TRIGGER_SETS;
+	return build->has_guards && i < NUM_GUARD_SETS ? &guard_sets[i] : NULL;
+}
+
+/*
+ * Are the derived tables right at this moment, of a store that is made by older
+ * versions, without guards?  It is locked.
+ */
+static bool
+is_right_unguarded(const StoreBuild *build, const char *generation)
+{
+	Store		store;
+	DerivedStatus status;
+	DayCounts	counts;
+	bool		result;
+
+	if (build->is_stale || is_guarded(generation))
+		return false;
+	store = built_store(build);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	status = derived_status(&store, GetActiveSnapshot(), true);
+	result = status.gaps.state == DERIVED_OK && status.counts.state == DERIVED_OK &&
+		load_day_counts(&store, GetActiveSnapshot(), generation, &counts).state == DERIVED_OK;
+	PopActiveSnapshot();
+	return result;
+}
+
+/*
+ * Let the derived tables be of another generation as they are.
+ */
+static void
+adopt_derived_tables(const StoreBuild *build, const char *generation)
+{
+	Store		store = built_store(build);
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (StoreTable which = TABLE_SESSION_IDLE; which < NUM_STORE_TABLES; which++)
+	{
+		DerivedTable table;
+
+		open_derived_table(&table, &store, which);
+		set_generation(&table, which, generation);
+		close_derived_table(&table);
+	}
+	PopActiveSnapshot();
+}
+
+static void
+replace_triggers(StoreBuild *build, const StoreRelations *relations,
+				 const char *old_generation)
+{
+	char	   *generation = new_generation(build);
+	bool		is_right = is_right_unguarded(build, old_generation);
+	const TriggerSet *set;
+
+	for (int i = 0; (set = set_of(build, i)) != NULL; i++)
+	{
+		Oid			relation = relations->oids[set->table];
+
+		drop_triggers(build, set, relation);
+		create_triggers(build, set, relation,
+						i < NUM_TRIGGER_SETS ? generation : NULL);
+	}
+	if (is_right)
+		adopt_derived_tables(build, generation);
+	else
+		build->is_stale = true;
+}
+
+/*
  * The triggers are made all together and anew, for their generation says that none of
  * them has been missing since.
  */
 static void
 ensure_triggers(StoreBuild *build)
 {
-	Oid			relations[NUM_TRIGGER_SETS];
+	StoreRelations relations;
+	char		generation[GENERATION_SIZE] = "";
+	const TriggerSet *set;
 
-	for (int i = 0; i < NUM_TRIGGER_SETS; i++)
+	for (StoreTable which = 0; which < NUM_STORE_TABLES; which++)
+		relations.oids[which] = table_oid(build, table_names[which]);
+	if (build->is_survey && (!OidIsValid(relations.oids[TABLE_SESSION]) ||
+							 !OidIsValid(relations.oids[TABLE_ACTIVITY])))
+		return;
+	if (!has_all_triggers(&relations, generation) ||
+		(build->has_guards && !has_all_guards(&relations, generation)))
 	{
-		relations[i] = table_oid(build, table_names[trigger_sets[i].table]);
-		if (build->is_survey && !OidIsValid(relations[i]))
-			return;
-	}
-	if (!has_all_triggers(relations))
-	{
-		char	   *generation = new_generation();
 		bool		is_wanted_now = true;
 
-		build->is_stale = true;
-		for (int i = 0; i < NUM_TRIGGER_SETS; i++)
-			is_wanted_now &= must_add(build, check_triggers(build, &trigger_sets[i],
-															relations[i]));
+		for (int i = 0; (set = set_of(build, i)) != NULL; i++)
+			if (OidIsValid(relations.oids[set->table]))
+				is_wanted_now &= must_add(build, check_triggers(build, set,
+																relations.oids[set->table]));
 		if (!is_wanted_now)
 			return;
-		for (int i = 0; i < NUM_TRIGGER_SETS; i++)
-		{
-			drop_triggers(build, &trigger_sets[i], relations[i]);
-			create_triggers(build, &trigger_sets[i], relations[i], generation);
-		}
+		replace_triggers(build, &relations, generation);
 	}
-	for (int i = 0; i < NUM_TRIGGER_SETS; i++)
-		ensure_trigger_comments(build, &trigger_sets[i], relations[i]);
+	for (int i = 0; (set = set_of(build, i)) != NULL; i++)
+		if (OidIsValid(relations.oids[set->table]))
+			ensure_trigger_comments(build, set, relations.oids[set->table]);
 }
 
 /*
@@ -1450,6 +1561,7 @@ create_or_complete(StoreBuild *build, const char *name)
 
 	ensure_schema(build, name);
 	caller = become_store_owner(build, &store);
+	build->has_guards = has_function(build, "ekran_derived_written");
 
 	/* Two at a time would trip over each other's half of the store. */
 	LockDatabaseObject(NamespaceRelationId, build->schema, 0,

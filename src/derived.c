@@ -650,7 +650,7 @@ generation_fault(Relation table, Snapshot snapshot, const char *generation)
 	if (count == 0)
 		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
 	if (count > 1)
-		return psprintf("activities have been truncated or lost, or table \"%s\" restored twice", name);
+		return psprintf("activities have been truncated or lost, or table \"%s\" written to or restored twice", name);
 	if (strcmp(shown, generation) != 0)
 		return psprintf("table \"%s\" is of another generation than the triggers", name);
 	return NULL;
@@ -747,6 +747,11 @@ making_fault(const Store *store, const Relation *tables, StoreTable noted,
 	if (find_generation(set, tables[noted], generation, &fault) &&
 		!is_our_format(generation))
 		fault = "the derived tables are of another version of ekran_sessions";
+	if (fault != NULL || !is_guarded(generation))
+		return fault;
+	fault = guards_fault(tables[noted], noted);
+	for (StoreTable which = first; fault == NULL && which <= last; which++)
+		fault = guards_fault(tables[which], which);
 	return fault;
 }
 

@@ -8,6 +8,9 @@
  * has one, derived_table_fault() looks for: with plain indexes that aren't unique,
  * to append neither waits for anybody nor fails.
  *
+ * Where the server decodes its log, for logical replication, nothing is sent of what we
+ * write: these tables have no replica identity, and another server's store has its own.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,6 +19,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/catalog.h"
 #include "catalog/index.h"
 #include "compat.h"
 #include "ekran_sessions.h"
@@ -130,13 +134,14 @@ insert_index_entries(const DerivedTable *table, TupleTableSlot *slot,
 }
 
 /*
- * Insert a row, as of a command of the transaction's.
+ * Insert a row, as of a command of the transaction's.  It is not decoded.
  */
 static void
 insert_row(const DerivedTable *table, const DerivedRow *row, CommandId command)
 {
 	store_row(table->slot, row);
-	table_tuple_insert(table->relation, table->slot, command, 0, NULL);
+	table_tuple_insert(table->relation, table->slot, command,
+					   TABLE_INSERT_NO_LOGICAL, NULL);
 	insert_index_entries(table, table->slot, TU_All);
 }
 
@@ -190,6 +195,9 @@ append_pending(const DerivedTable *pending, const TouchedSessions *sessions)
 	TupleTableSlot *slots[ROWS_AT_A_TIME];
 	int			nslots = Min(sessions->count, ROWS_AT_A_TIME);
 
+	/* Many at a time would be decoded. */
+	if (RelationIsLogicallyLogged(pending->relation))
+		nslots = 1;
 	for (int i = 0; nslots > 1 && i < nslots; i++)
 		slots[i] = table_slot_create(pending->relation, NULL);
 
@@ -209,12 +217,11 @@ append_pending(const DerivedTable *pending, const TouchedSessions *sessions)
 			row.values[2] = TimestampTzGetDatum(sessions->last[i + j]);
 			if (nslots > 1)
 				store_row(slots[j], &row);
+			else
+				insert_row(pending, &row, FirstCommandId);
 		}
 		if (nslots == 1)
-		{
-			insert_row(pending, &row, FirstCommandId);
-			break;
-		}
+			continue;
 		table_multi_insert(pending->relation, slots, count, FirstCommandId, 0,
 						   NULL);
 		for (int j = 0; j < count; j++)
@@ -238,6 +245,17 @@ refuse_meddling(const DerivedTable *table, TM_Result result)
 }
 
 /*
+ * Is a row locked by nobody but this transaction, as one is that it has updated in SQL?
+ * Then to wait for the lock is not to wait.
+ */
+static bool
+is_ours_to_change(TM_Result result, const TM_FailureData *failure)
+{
+	return result == TM_BeingModified &&
+		TransactionIdIsCurrentTransactionId(failure->xmax);
+}
+
+/*
  * Delete a row that the active snapshot sees.  Waits for nobody.
  *
  * Errors: 55P03, 40001 if somebody else writes to the table, past our functions.
@@ -247,10 +265,14 @@ delete_derived_row(const DerivedTable *table, ItemPointer place)
 {
 	TM_FailureData failure;
 	TM_Result	result;
+	bool		wait = false;
 
-	result = table_tuple_delete(table->relation, place, GetCurrentCommandId(true),
-								GetActiveSnapshot(), InvalidSnapshot, false,
-								&failure, false);
+	do
+	{
+		result = table_tuple_delete(table->relation, place, GetCurrentCommandId(true),
+									GetActiveSnapshot(), InvalidSnapshot, wait,
+									&failure, false);
+	} while (!wait && (wait = is_ours_to_change(result, &failure)));
 	if (result != TM_Ok)
 		refuse_meddling(table, result);
 }
@@ -266,12 +288,23 @@ update_derived_row(const DerivedTable *table, ItemPointer place,
 	LockTupleMode lock_mode;
 	TU_UpdateIndexes updated = TU_None;
 	TM_Result	result;
+	bool		wait = false;
 
+	/* An update would be decoded, and refused by who receives it. */
+	if (RelationIsLogicallyLogged(table->relation))
+	{
+		delete_derived_row(table, place);
+		insert_derived_row(table, row);
+		return;
+	}
 	store_row(table->slot, row);
-	result = table_tuple_update(table->relation, place, table->slot,
-								GetCurrentCommandId(true), GetActiveSnapshot(),
-								InvalidSnapshot, false, &failure, &lock_mode,
-								&updated);
+	do
+	{
+		result = table_tuple_update(table->relation, place, table->slot,
+									GetCurrentCommandId(true), GetActiveSnapshot(),
+									InvalidSnapshot, wait, &failure, &lock_mode,
+									&updated);
+	} while (!wait && (wait = is_ours_to_change(result, &failure)));
 	if (result != TM_Ok)
 		refuse_meddling(table, result);
 	if (updated != TU_None)

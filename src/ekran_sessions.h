@@ -497,6 +497,9 @@ extern void touch_moved_rows(TouchedSet *went, TouchedSet *came,
 #define GENERATION_FORMAT		"1"
 #define GENERATION_SIZE			64
 
+/* What ends the generation of stores that have guard_sets. */
+#define GUARDED_MARK			"-guarded"
+
 typedef struct StoreTrigger
 {
 	const char *name;
@@ -508,11 +511,13 @@ typedef struct StoreTrigger
 	bool		has_old_rows;	/* a transition table? */
 	bool		has_new_rows;
 	bool		is_for_partitions;	/* of no use on a table of one piece? */
+	char		fires;			/* as in pg_trigger.tgenabled */
 	const char *comment;
 } StoreTrigger;
 
 #define MAX_NAMED_COLUMNS	3
 #define NUM_TRIGGER_SETS	2
+#define NUM_GUARD_SETS		4
 
 /* Those of a table, which all call one function. */
 typedef struct TriggerSet
@@ -525,6 +530,7 @@ typedef struct TriggerSet
 } TriggerSet;
 
 extern const TriggerSet trigger_sets[NUM_TRIGGER_SETS];
+extern const TriggerSet guard_sets[NUM_GUARD_SETS];
 
 extern const TriggerSet *triggers_of(StoreTable table);
 extern bool is_wanted(const StoreTrigger *trigger, char kind);
@@ -536,7 +542,9 @@ extern const char *triggers_fault(const TriggerSet *set, Relation table,
 extern const char *noted_table_fault(const TriggerSet *set, Relation table);
 extern bool find_generation(const TriggerSet *set, Relation table,
 							char *generation, const char **reason);
+extern const char *guards_fault(Relation table, StoreTable which);
 extern bool is_our_format(const char *generation);
+extern bool is_guarded(const char *generation);
 
 /* derived.c: whether the derived tables can be trusted */
 
@@ -678,7 +686,13 @@ extern bool find_reaching(const Store *store, TimestampTz moment, Datum *ids);
 /* losing.c: activities that were lost */
 
 extern bool is_empty(Relation table, Snapshot snapshot);
+extern void mark_loss(const Store *store, StoreTable which);
 extern void note_lost_rows(Relation table, StoreTable which);
+
+/* replicating.c: what comes from another server */
+
+extern bool is_replicating(void);
+extern void note_replicated_session(const TriggerData *trigger);
 
 /* derived_table.c: writing to a derived table */
 

@@ -208,7 +208,12 @@ counts_tell_of_sessions(const Store *store, Snapshot snapshot)
 	return result;
 }
 
-static void
+/*
+ * Let a derived table be trusted no more, until it is made anew.
+ *
+ * Errors: 55000 if it is not as it was made.
+ */
+void
 mark_loss(const Store *store, StoreTable which)
 {
 	DerivedTable table;

@@ -176,8 +176,9 @@ note_session_row(RowChanges *changes, const TriggerData *trigger, bool is_updati
 	SessionRow	row = session_row(trigger, trigger->tg_trigslot);
 
 	/* It may be another one that has the id then, and its activities. */
-	if (is_updating && trigger->tg_relation->rd_rel->relispartition &&
-		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	if ((is_updating && trigger->tg_relation->rd_rel->relispartition &&
+		 !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)) ||
+		(is_replicating() && TRIGGER_FIRED_BY_DELETE(trigger->tg_event)))
 		touch(&changes->changed, &row.touched);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{

@@ -7,6 +7,15 @@
  * All those of a store have the same argument, the generation.  It is new whenever
  * one of them is, so it stands for one unbroken time in which all were there.
  *
+ * They are fired also where another server's changes come, or a session passes itself
+ * off as one that applies them, by session_replication_role.  A logical replication
+ * fires those for rows alone: activity has one more for that, which is fired nowhere
+ * else.  And the derived tables have some that let nobody else write to them unnoted.
+ * These further ones are asked of stores whose generation says that they were made with
+ * them.  Writers go on without; readers and folds don't, for nobody knows what has come
+ * unnoted: ALTER TABLE ... ENABLE TRIGGER ALL, after triggers were disabled for a
+ * restore, turns them into ordinary ones, and so tells.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -18,7 +27,9 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "ekran_sessions.h"
+#include "access/table.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -34,43 +45,47 @@
 	{"ekran_begin", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | \
 		TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE, \
 		"BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT", NULL, NULL, false, false, false, \
+		TRIGGER_FIRES_ALWAYS, \
 	"Notes that a statement begins, whose " what " the derived tables do not know until it ends."}
 
 #define TYPES_TRIGGER(columns) \
 	{"ekran_types", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, \
 		"AFTER UPDATE", "ROW", columns, " WHEN (false)", false, false, false, \
+		TRIGGER_FIRES_ON_ORIGIN, \
 	"Never fired: keeps these columns from getting another type, which would change them unnoted."}
 
 #define ALONE_TRIGGER \
 	{"ekran_alone", TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE, \
 		"AFTER DELETE", "ROW", NULL, " WHEN (false)", true, false, false, \
+		TRIGGER_FIRES_ON_ORIGIN, \
 	"Never fired: keeps the table from becoming a part of another one, by whose name it would be written to unnoted."}
 
 #define PARTITION_TRIGGER \
 	{"ekran_partition", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | \
 		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, \
 		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, true, \
+		TRIGGER_FIRES_ON_ORIGIN, \
 	"Refuses what is written to a partition directly (55000), which would go unnoted."}
 
 static const StoreTrigger activity_triggers[] = {
 	BEGIN_TRIGGER("activities"),
 	{"ekran_insert", TRIGGER_TYPE_INSERT,
-		"AFTER INSERT", "STATEMENT", NULL, NULL, false, true, false,
+		"AFTER INSERT", "STATEMENT", NULL, NULL, false, true, false, TRIGGER_FIRES_ALWAYS,
 	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
 	{"ekran_update", TRIGGER_TYPE_UPDATE,
-		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, true, false,
+		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, true, false, TRIGGER_FIRES_ALWAYS,
 	"Refuses activities of unknown sessions (23503), and keeps the idle-gap index."},
 	{"ekran_delete", TRIGGER_TYPE_DELETE,
-		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false,
+		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false, TRIGGER_FIRES_ALWAYS,
 	"Keeps the idle-gap index."},
 	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
-		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
+		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false, TRIGGER_FIRES_ALWAYS,
 	"Keeps the idle-gap index."},
 	TYPES_TRIGGER(" OF session_id, activity_date"),
 	ALONE_TRIGGER,
 	PARTITION_TRIGGER,
 	{"ekran_moved", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_DELETE,
-		"AFTER INSERT OR DELETE", "ROW", NULL, NULL, false, false, true,
+		"AFTER INSERT OR DELETE", "ROW", NULL, NULL, false, false, true, TRIGGER_FIRES_ALWAYS,
 	"Notes activities that an UPDATE moves from one partition to another."},
 };
 
@@ -83,23 +98,41 @@ static const StoreTrigger session_triggers[] = {
 	BEGIN_TRIGGER("sessions"),
 	{"ekran_row", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
 		TRIGGER_TYPE_DELETE,
-		"AFTER INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false,
+		"AFTER INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, TRIGGER_FIRES_ALWAYS,
 	"Notes which sessions a statement changes."},
 	{"ekran_insert", TRIGGER_TYPE_INSERT,
-		"AFTER INSERT", "STATEMENT", NULL, NULL, false, false, false,
+		"AFTER INSERT", "STATEMENT", NULL, NULL, false, false, false, TRIGGER_FIRES_ALWAYS,
 	"Keeps the counts of sessions."},
 	{"ekran_update", TRIGGER_TYPE_UPDATE,
-		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, false, false,
+		"AFTER UPDATE", "STATEMENT", NULL, NULL, true, false, false, TRIGGER_FIRES_ALWAYS,
 	"Refuses a new session_id where activities refer to the old one (23503), and keeps the derived tables."},
 	{"ekran_delete", TRIGGER_TYPE_DELETE,
-		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false,
+		"AFTER DELETE", "STATEMENT", NULL, NULL, true, false, false, TRIGGER_FIRES_ALWAYS,
 	"Deletes the activities of deleted sessions, and keeps the counts of sessions."},
 	{"ekran_truncate", TRIGGER_TYPE_TRUNCATE,
-		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false,
+		"AFTER TRUNCATE", "STATEMENT", NULL, NULL, false, false, false, TRIGGER_FIRES_ALWAYS,
 	"Refuses to truncate sessions whose activities stay (0A000), and keeps the counts of sessions."},
 	TYPES_TRIGGER(" OF session_id, login_date, logout_date"),
 	ALONE_TRIGGER,
 	PARTITION_TRIGGER,
+};
+
+static const StoreTrigger activity_guards[] = {
+	{"ekran_replicated", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+		TRIGGER_TYPE_DELETE,
+		"AFTER INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, TRIGGER_FIRES_ON_REPLICA,
+	"Notes activities that a logical replication brings, changes or takes."},
+};
+
+static const StoreTrigger derived_guards[] = {
+	{"ekran_written", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+		TRIGGER_TYPE_DELETE,
+		"BEFORE INSERT OR UPDATE OR DELETE", "STATEMENT", NULL, NULL, false, false, false, TRIGGER_FIRES_ON_ORIGIN,
+	"Notes that somebody else than ekran_sessions writes to the table, so that it is made anew."},
+	{"ekran_replicated", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
+		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE,
+		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, TRIGGER_FIRES_ON_REPLICA,
+	"Leaves out what a logical replication brings: this is another store's."},
 };
 
 const TriggerSet trigger_sets[NUM_TRIGGER_SETS] = {
@@ -107,6 +140,16 @@ const TriggerSet trigger_sets[NUM_TRIGGER_SETS] = {
 	session_triggers, lengthof(session_triggers)},
 	{TABLE_ACTIVITY, "ekran_activity_changed", {"session_id", "activity_date"},
 	activity_triggers, lengthof(activity_triggers)},
+};
+
+#define DERIVED_GUARDS(table) \
+	{table, "ekran_derived_written", {NULL}, derived_guards, lengthof(derived_guards)}
+
+const TriggerSet guard_sets[NUM_GUARD_SETS] = {
+	{TABLE_ACTIVITY, "ekran_activity_replicated", {NULL}, activity_guards, lengthof(activity_guards)},
+	DERIVED_GUARDS(TABLE_SESSION_IDLE),
+	DERIVED_GUARDS(TABLE_PENDING),
+	DERIVED_GUARDS(TABLE_SESSION_COUNT),
 };
 
 /*
@@ -328,6 +371,18 @@ is_function_of(const TriggerSet *set, Oid function)
 }
 
 /*
+ * The function that triggers of a set on a table call; InvalidOid if there are none.
+ */
+static Oid
+function_of(const TriggerSet *set, Relation table)
+{
+	for (int i = 0; table->trigdesc != NULL && i < table->trigdesc->numtriggers; i++)
+		if (is_function_of(set, table->trigdesc->triggers[i].tgfoid))
+			return table->trigdesc->triggers[i].tgfoid;
+	return InvalidOid;
+}
+
+/*
  * The trigger of a table that speaks for all of ours; NULL if there is none.
  */
 static const Trigger *
@@ -364,6 +419,100 @@ find_generation(const TriggerSet *set, Relation table, char *generation,
 	return *reason == NULL;
 }
 
+static bool
+is_enabled(const Trigger *trigger, const StoreTrigger *wanted)
+{
+	return trigger->tgenabled == wanted->fires ||
+		trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+}
+
+/*
+ * What is wrong with when the triggers of a set are fired on a table, or NULL.  A
+ * partition has those for rows, and no others.
+ */
+static const char *
+firing_fault(const TriggerSet *set, Relation table)
+{
+	bool		is_partition = table->rd_rel->relispartition;
+	char		kind = is_partition ? RELKIND_PARTITIONED_TABLE : table->rd_rel->relkind;
+	const char *name = RelationGetRelationName(table);
+	Oid			function = function_of(set, table);
+
+	for (int i = 0; i < set->count; i++)
+	{
+		const StoreTrigger *wanted = &set->triggers[i];
+		const Trigger *trigger;
+
+		if (!is_wanted(wanted, kind) || (is_partition && !TRIGGER_FOR_ROW(wanted->type)))
+			continue;
+		trigger = find_trigger(table->trigdesc, wanted, function);
+		if (trigger == NULL)
+			return psprintf("table \"%s\" lacks its trigger \"%s\"", name,
+							wanted->name);
+		if (!is_enabled(trigger, wanted))
+			return psprintf("trigger \"%s\" of table \"%s\" has been disabled, or enabled otherwise than it was",
+							trigger->tgname, name);
+	}
+	return NULL;
+}
+
+static const char *
+guards_fault_of_piece(Relation table, StoreTable which)
+{
+	const char *fault = NULL;
+
+	for (int i = 0; fault == NULL && i < NUM_TRIGGER_SETS; i++)
+		if (trigger_sets[i].table == which)
+			fault = firing_fault(&trigger_sets[i], table);
+	for (int i = 0; fault == NULL && i < NUM_GUARD_SETS; i++)
+		if (guard_sets[i].table == which)
+			fault = firing_fault(&guard_sets[i], table);
+	return fault;
+}
+
+/*
+ * What is wrong with the triggers of a store's table, and its partitions, that see what
+ * comes by other ways than ordinary statements; NULL if nothing is.
+ */
+const char *
+guards_fault(Relation table, StoreTable which)
+{
+	/* The tables that nothing was wrong with, and as of which change of tables. */
+	static struct
+	{
+		Oid			table;
+		uint64		changes;
+	}			guarded[NUM_STORE_TABLES];
+	Oid			oid = RelationGetRelid(table);
+	uint64		changes = changes_of_tables();
+	List	   *pieces;
+	ListCell   *cell;
+	const char *fault;
+
+	if (guarded[which].table == oid && guarded[which].changes == changes)
+		return NULL;
+	fault = guards_fault_of_piece(table, which);
+	pieces = table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
+		find_all_inheritors(oid, NoLock, NULL) : NIL;
+	foreach(cell, pieces)
+	{
+		Relation	piece = fault == NULL && lfirst_oid(cell) != oid ?
+			try_table_open(lfirst_oid(cell), AccessShareLock) : NULL;
+
+		if (piece == NULL)
+			continue;
+		fault = guards_fault_of_piece(piece, which);
+		table_close(piece, AccessShareLock);
+	}
+	list_free(pieces);
+	if (fault == NULL)
+	{
+		guarded[which].table = oid;
+		guarded[which].changes = changes;
+	}
+	return fault;
+}
+
 /*
  * Is this a generation of derived tables as we keep them?
  */
@@ -373,4 +522,16 @@ is_our_format(const char *generation)
 	const char *format = GENERATION_FORMAT "-";
 
 	return strncmp(generation, format, strlen(format)) == 0;
+}
+
+/*
+ * Was it made with the triggers that see what comes by other ways too?
+ */
+bool
+is_guarded(const char *generation)
+{
+	size_t		length = strlen(generation);
+	size_t		mark = strlen(GUARDED_MARK);
+
+	return length > mark && strcmp(generation + length - mark, GUARDED_MARK) == 0;
 }

@@ -188,6 +188,11 @@ note_row(const TriggerData *trigger, StoreTable table)
 		return;
 	}
 	changes = changes_of_statement(trigger);
+	if (changes == NULL && is_replicating())
+	{
+		note_replicated_session(trigger);
+		return;
+	}
 	if (changes == NULL)
 	{
 		if (!trigger->tg_relation->rd_rel->relispartition)
@@ -275,6 +280,8 @@ end_activity_statement(const TriggerData *trigger)
 	sort_sessions(&arrived, &came);
 
 	note_activities(trigger, &store, &went, &came);
+	if (is_replicating())
+		return;
 	lock_referenced_sessions(trigger->tg_relation, &store, &came);
 	fold_by_chance(&store, &came);
 }
@@ -458,6 +465,8 @@ end_session_statement(const TriggerData *trigger)
 	note_sessions(trigger, &store, changes != NULL ? &changes->counts : &no_counts,
 				  &changed);
 
+	if (is_replicating())
+		deleted.count = renamed.count = is_truncate = 0;
 	if (deleted.count > 0 || renamed.count > 0 || is_truncate)
 	{
 		SPI_connect();

@@ -45,6 +45,9 @@ why_not_now(void)
 		return "a statement on sessions or activities is in progress";
 	if (has_folded())
 		return "the transaction has folded";
+	/* Rows come one by one then, and each is noted a moment later. */
+	if (is_replicating())
+		return "session_replication_role is replica";
 	return NULL;
 }
 

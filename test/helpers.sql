@@ -24,6 +24,39 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- Runs a statement that none of our triggers sees, on some tables of every store that
+-- is the caller's: what an owner can do, and nothing tells of.
+CREATE OR REPLACE PROCEDURE testing.unseen(statement text, VARIADIC tables text[])
+LANGUAGE plpgsql AS $$
+DECLARE
+	disabled oid[] := '{}';
+	fire "char"[] := '{}';
+	t record;
+BEGIN
+	FOR t IN SELECT g.oid, tgrelid::regclass AS store_table, tgname, tgenabled
+		FROM pg_trigger g JOIN pg_class c ON c.oid = tgrelid
+		WHERE tgname LIKE 'ekran\_%' AND tgparentid = 0 AND tgenabled <> 'D' AND c.relname = ANY (tables) AND pg_has_role(c.relowner, 'USAGE')
+	LOOP
+		EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', t.store_table, t.tgname);
+		disabled := disabled || t.oid;
+		fire := fire || t.tgenabled;
+	END LOOP;
+	EXECUTE statement;
+	-- those that it has left
+	FOR t IN SELECT tgrelid::regclass AS store_table, tgname, CASE f.fires WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' END AS fires
+		FROM unnest(disabled, fire) AS f (oid, fires) JOIN pg_trigger g ON g.oid = f.oid AND tgenabled = 'D'
+	LOOP
+		EXECUTE format('ALTER TABLE %s ENABLE %sTRIGGER %I', t.store_table, t.fires, t.tgname);
+	END LOOP;
+END
+$$;
+
+-- Likewise on the derived tables: rows of another's making, which are taken for ours.
+CREATE OR REPLACE PROCEDURE testing.forge(statement text)
+LANGUAGE sql AS $$
+	CALL testing.unseen(statement, 'session_idle', 'pending', 'session_count')
+$$;
+
 -- A time of the day that the examples happen on.
 CREATE OR REPLACE FUNCTION testing.at(time_of_day time) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE AS $$

@@ -1,0 +1,198 @@
+/*-------------------------------------------------------------------------
+ *
+ * replicating.c
+ *	  What comes from another server, or from who passes for one by
+ *	  session_replication_role = replica.
+ *
+ * A logical replication applies its changes row by row, and fires no triggers of
+ * statements.  So what a row changes is appended to the derived tables with that row.
+ * Its initial copies, and what a session of that role writes by SQL, are statements,
+ * noted as ever.  Nothing is checked in either case, for a foreign key would check
+ * nothing, and nothing is deleted along: the other server does that, and sends it.
+ *
+ * The derived tables are this store's own.  Where all tables are published, their rows
+ * come as well, and are left out; and our own writes are so that nothing of them is
+ * sent, see derived_table.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "ekran_sessions.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(ekran_activity_replicated);
+PG_FUNCTION_INFO_V1(ekran_derived_written);
+
+/*
+ * Are changes applied that have been checked and noted somewhere else?
+ */
+bool
+is_replicating(void)
+{
+	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
+}
+
+/*
+ * The store of the table that a trigger's row belongs to, perhaps in a partition of it.
+ *
+ * Errors: 39P01 if it is not that table of a store.
+ */
+static void
+find_store_of_row(const TriggerData *trigger, StoreTable which, Store *store)
+{
+	Oid			table = whole_table(trigger->tg_relation);
+
+	if (!load_store(store, get_rel_namespace(table)) || store->tables[which] != table)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" on table \"%s\" is not as ekran_create_store() makes it",
+						trigger->tg_trigger->tgname,
+						RelationGetRelationName(trigger->tg_relation)),
+				 errdetail("The trigger must be fired by rows of a table \"%s\" of a store.",
+						   table_names[which]),
+				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+}
+
+/*
+ * Of rows that come to an empty table, for no statement has asked for that.
+ */
+static void
+note_lost_table(const TriggerData *trigger, StoreTable which)
+{
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) &&
+		!trigger->tg_relation->rd_rel->relispartition)
+		note_lost_rows(trigger->tg_relation, which);
+}
+
+static void
+append_touched(const Store *store, TouchedSet *set)
+{
+	TouchedSessions sessions;
+	DerivedTable pending;
+
+	sort_sessions(set, &sessions);
+	if (sessions.count == 0)
+		return;
+	open_derived_table(&pending, store, TABLE_PENDING);
+	append_pending(&pending, &sessions);
+	close_derived_table(&pending);
+}
+
+/*
+ * Note a row of session that came, went or was updated by itself.
+ *
+ * Errors: 55000 if the derived tables are not as they were made.
+ */
+void
+note_replicated_session(const TriggerData *trigger)
+{
+	RowChanges *changes = begin_row_changes(CurrentMemoryContext);
+	Store		store;
+	DerivedTable table;
+
+	find_store_of_row(trigger, TABLE_SESSION, &store);
+	note_lost_table(trigger, TABLE_SESSION);
+	note_session_row(changes, trigger, false);
+	merge_days(&changes->counts);
+	if (changes->counts.count > 0)
+	{
+		open_derived_table(&table, &store, TABLE_SESSION_COUNT);
+		append_counts(&table, &changes->counts);
+		close_derived_table(&table);
+	}
+	append_touched(&store, &changes->changed);
+	end_row_changes(changes);
+}
+
+/*
+ * Refuse to be called otherwise than by a trigger of ours.
+ *
+ * Errors: 39P01.
+ */
+static const TriggerData *
+get_trigger(FunctionCallInfo fcinfo, bool is_after)
+{
+	const TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		TRIGGER_FIRED_AFTER(trigger->tg_event) != is_after ||
+		(is_after && !TRIGGER_FIRED_FOR_ROW(trigger->tg_event)) ||
+		TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger function of ekran_sessions was not called by a trigger as ekran_create_store() makes it"),
+				 errhint("ekran_create_store() makes the triggers that call it.")));
+	return trigger;
+}
+
+/*
+ * ekran_activity_replicated() returns trigger
+ *
+ * After each row of activity, or of a partition: appends to pending where an activity
+ * came or went by itself, in a session whose replication role is replica.  Errors:
+ * 39P01 where it is not attached as ekran_create_store() does, 55000 if the derived
+ * tables are not as they were made.
+ */
+Datum
+ekran_activity_replicated(PG_FUNCTION_ARGS)
+{
+	const TriggerData *trigger = get_trigger(fcinfo, true);
+	TouchedSet	touched = {0};
+	Touched		row;
+	Store		store;
+	int			id_column;
+	int			date_column;
+
+	/* Statements tell of their rows themselves. */
+	if (!is_replicating() || is_in_statement_of(trigger))
+		return PointerGetDatum(NULL);
+
+	find_store_of_row(trigger, TABLE_ACTIVITY, &store);
+	note_lost_table(trigger, TABLE_ACTIVITY);
+	id_column = require_column(trigger, "session_id", INT8OID);
+	date_column = require_column(trigger, "activity_date", TIMESTAMPTZOID);
+	row = activity_row(trigger->tg_trigslot, id_column, date_column);
+	touch(&touched, &row);
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	{
+		Touched		new_row = activity_row(trigger->tg_newslot, id_column, date_column);
+
+		if (is_same_session(&row, &new_row) && row.first == new_row.first)
+			return PointerGetDatum(NULL);
+		touch(&touched, &new_row);
+	}
+	append_touched(&store, &touched);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * ekran_derived_written() returns trigger
+ *
+ * Before a statement on a derived table: lets it be trusted no more, until it is made
+ * anew.  Before a row of one, in a session whose replication role is replica: leaves it
+ * out.  Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 if
+ * the table is not as it was made.
+ */
+Datum
+ekran_derived_written(PG_FUNCTION_ARGS)
+{
+	const TriggerData *trigger = get_trigger(fcinfo, false);
+	Store		store;
+
+	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+	{
+		if (is_replicating())
+			return PointerGetDatum(NULL);
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+							   trigger->tg_newtuple : trigger->tg_trigtuple);
+	}
+	if (load_store(&store, RelationGetNamespace(trigger->tg_relation)))
+		for (StoreTable which = TABLE_SESSION_IDLE; which < NUM_STORE_TABLES; which++)
+			if (store.tables[which] == RelationGetRelid(trigger->tg_relation))
+				mark_loss(&store, which);
+	return PointerGetDatum(NULL);
+}
