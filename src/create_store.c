@@ -1597,6 +1597,7 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	int			guc_nest_level;
 	StoreBuild	build = {0};
 
+	PreventCommandDuringRecovery("ekran_create_store()");
 	check_store_name(fcinfo);
 
 	guc_nest_level = NewGUCNestLevel();

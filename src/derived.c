@@ -30,6 +30,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xlog.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -683,7 +684,7 @@ is_seen(Oid table, Snapshot snapshot)
 }
 
 static const char *
-rewrite_fault(Relation table, Snapshot snapshot, LOCKMODE mode)
+rewrite_fault(Relation table, bool is_derived, Snapshot snapshot, LOCKMODE mode)
 {
 	List	   *pieces = list_make1_oid(RelationGetRelid(table));
 	bool		are_seen = true;
@@ -691,6 +692,13 @@ rewrite_fault(Relation table, Snapshot snapshot, LOCKMODE mode)
 
 	if (table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		pieces = find_all_inheritors(RelationGetRelid(table), mode, NULL);
+
+	/*
+	 * Who makes an index anew knows of no snapshot of a standby: rows that
+	 * are dead by then may be missing from it.
+	 */
+	if (is_derived && RecoveryInProgress())
+		pieces = list_concat(pieces, RelationGetIndexList(table));
 	foreach(cell, pieces)
 		are_seen &= is_seen(lfirst_oid(cell), snapshot);
 	list_free(pieces);
@@ -766,7 +774,8 @@ judge_gaps(const Relation *tables, Snapshot snapshot, const char *generation,
 		verdict.reason = generation_fault(tables[which], snapshot, generation);
 	for (StoreTable which = TABLE_ACTIVITY;
 		 verdict.reason == NULL && which <= TABLE_PENDING; which++)
-		verdict.reason = rewrite_fault(tables[which], snapshot, mode);
+		verdict.reason = rewrite_fault(tables[which], which != TABLE_ACTIVITY,
+									   snapshot, mode);
 	if (verdict.reason != NULL)
 		verdict.state = DERIVED_RAW;
 	return verdict;
@@ -777,9 +786,9 @@ judge_counts(const Relation *tables, Snapshot snapshot, LOCKMODE mode)
 {
 	Verdict		verdict = {DERIVED_OK, NULL};
 
-	verdict.reason = rewrite_fault(tables[TABLE_SESSION], snapshot, mode);
+	verdict.reason = rewrite_fault(tables[TABLE_SESSION], false, snapshot, mode);
 	if (verdict.reason == NULL)
-		verdict.reason = rewrite_fault(tables[TABLE_SESSION_COUNT], snapshot, mode);
+		verdict.reason = rewrite_fault(tables[TABLE_SESSION_COUNT], true, snapshot, mode);
 	if (verdict.reason != NULL)
 		verdict.state = DERIVED_RAW;
 	return verdict;

@@ -58,6 +58,22 @@ typedef struct SessionKey
 	IndexScanDesc scan;			/* under the active snapshot */
 } SessionKey;
 
+/*
+ * Is the table of sessions one that nothing has been restored to yet?
+ */
+static bool
+is_session_empty(const Store *store)
+{
+	Relation	session = try_table_open(store->tables[TABLE_SESSION], AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		result = session != NULL && is_empty(session, snapshot);
+
+	UnregisterSnapshot(snapshot);
+	if (session != NULL)
+		table_close(session, AccessShareLock);
+	return result;
+}
+
 static bool
 is_activity_there(const Store *store, int64 session_id)
 {
@@ -88,6 +104,8 @@ refuse_unknown(Relation activity, const Store *store, int64 session_id)
 					session_id, NameStr(store->name)),
 			 errdetail("Key (session_id)=(" INT64_FORMAT ") is not present in table \"session\".",
 					   session_id),
+			 is_session_empty(store) ?
+			 errhint("Insert the session before its activities. Of a dump, restore table \"session\" before \"activity\", or data alone with --disable-triggers and then call ekran_create_store().") :
 			 errhint("Insert the session before its activities."),
 			 errtable(activity)));
 }

@@ -19,19 +19,27 @@
 PG_FUNCTION_INFO_V1(ekran_purge);
 PG_FUNCTION_INFO_V1(ekran_close_sessions);
 
+/* In the order in which all lock sessions, from one batch to the next. */
 static const StoreQuery finished_sessions = {
 	.sql = "SELECT s.session_id FROM @store@.session s"
 	" WHERE s.login_date OPERATOR(pg_catalog.<) $1"
-	" AND s.logout_date OPERATOR(pg_catalog.<) $1",
+	" AND s.logout_date OPERATOR(pg_catalog.<) $1"
+	" ORDER BY s.session_id",
 	.parameters = {TIMESTAMPTZOID},
 	.columns = {{INT8OID, NOT_NULL}},
 	.plan_options = PLAN_EACH_TIME,
 	.batch = SESSION_BATCH
 };
 
+/* Locked in that order too: a DELETE by itself locks as its plan finds them. */
 static const StoreQuery purge_sessions = {
 	.sql = "DELETE FROM @store@.session s"
-	" WHERE s.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	" USING (SELECT q.session_id FROM @store@.session q"
+	"  WHERE q.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	"  AND q.login_date OPERATOR(pg_catalog.<) $2"
+	"  AND q.logout_date OPERATOR(pg_catalog.<) $2"
+	"  ORDER BY q.session_id FOR UPDATE OF q) l"
+	" WHERE s.session_id OPERATOR(pg_catalog.=) l.session_id"
 	" AND s.login_date OPERATOR(pg_catalog.<) $2"
 	" AND s.logout_date OPERATOR(pg_catalog.<) $2",
 	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID},
@@ -143,6 +151,7 @@ ekran_purge(PG_FUNCTION_ARGS)
 	parameters[1] = TimestampTzGetDatum(PG_GETARG_TIMESTAMPTZ(0));
 
 	caller = begin_maintenance(&store);
+	PreventCommandIfReadOnly("ekran_purge()");
 	SPI_connect();
 	begin_rows(&sessions, &store, &finished_sessions, &parameters[1]);
 	while (next_sessions(&sessions, &parameters[0]))
@@ -240,6 +249,7 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	caller = begin_maintenance(&store);
+	PreventCommandIfReadOnly("ekran_close_sessions()");
 	SPI_connect();
 	begin_rows(&sessions, &store, &running_sessions, NULL);
 	while (next_sessions(&sessions, &parameters[0]))

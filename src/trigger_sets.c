@@ -124,15 +124,29 @@ static const StoreTrigger activity_guards[] = {
 	"Notes activities that a logical replication brings, changes or takes."},
 };
 
-static const StoreTrigger derived_guards[] = {
-	{"ekran_written", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
-		TRIGGER_TYPE_DELETE,
-		"BEFORE INSERT OR UPDATE OR DELETE", "STATEMENT", NULL, NULL, false, false, false, TRIGGER_FIRES_ON_ORIGIN,
-	"Notes that somebody else than ekran_sessions writes to the table, so that it is made anew."},
-	{"ekran_replicated", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
-		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE,
-		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, TRIGGER_FIRES_ON_REPLICA,
-	"Leaves out what a logical replication brings: this is another store's."},
+#define DERIVED_GUARDS(columns) \
+	{"ekran_written", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | \
+		TRIGGER_TYPE_DELETE, \
+		"BEFORE INSERT OR UPDATE OR DELETE", "STATEMENT", NULL, NULL, false, false, false, \
+		TRIGGER_FIRES_ON_ORIGIN, \
+	"Notes that somebody else than ekran_sessions writes to the table, so that it is made anew."}, \
+	{"ekran_replicated", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | \
+		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, \
+		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, \
+		TRIGGER_FIRES_ON_REPLICA, \
+	"Leaves out what a logical replication brings: that is another store's."}, \
+	TYPES_TRIGGER(columns)
+
+static const StoreTrigger idle_guards[] = {
+	DERIVED_GUARDS(" OF session_id, gap_start, gap_end, reach, generation"),
+};
+
+static const StoreTrigger pending_guards[] = {
+	DERIVED_GUARDS(" OF session_id, first_moment, last_moment, generation"),
+};
+
+static const StoreTrigger count_guards[] = {
+	DERIVED_GUARDS(" OF day, sessions, generation"),
 };
 
 const TriggerSet trigger_sets[NUM_TRIGGER_SETS] = {
@@ -142,14 +156,15 @@ const TriggerSet trigger_sets[NUM_TRIGGER_SETS] = {
 	activity_triggers, lengthof(activity_triggers)},
 };
 
-#define DERIVED_GUARDS(table) \
-	{table, "ekran_derived_written", {NULL}, derived_guards, lengthof(derived_guards)}
-
 const TriggerSet guard_sets[NUM_GUARD_SETS] = {
-	{TABLE_ACTIVITY, "ekran_activity_replicated", {NULL}, activity_guards, lengthof(activity_guards)},
-	DERIVED_GUARDS(TABLE_SESSION_IDLE),
-	DERIVED_GUARDS(TABLE_PENDING),
-	DERIVED_GUARDS(TABLE_SESSION_COUNT),
+	{TABLE_ACTIVITY, "ekran_activity_replicated", {NULL},
+	activity_guards, lengthof(activity_guards)},
+	{TABLE_SESSION_IDLE, "ekran_derived_written", {NULL},
+	idle_guards, lengthof(idle_guards)},
+	{TABLE_PENDING, "ekran_derived_written", {NULL},
+	pending_guards, lengthof(pending_guards)},
+	{TABLE_SESSION_COUNT, "ekran_derived_written", {NULL},
+	count_guards, lengthof(count_guards)},
 };
 
 /*

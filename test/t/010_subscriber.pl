@@ -129,11 +129,10 @@ for my $fold (0, 1)
 # What is written beside it, on the subscriber.
 on_subscriber(<<'SQL');
 INSERT INTO ekran.session VALUES (5000, NULL, NULL, '2024-01-03');
-INSERT INTO ekran.activity (session_id, activity_date) VALUES (5000, '2024-01-03 04:00'), (2, '2024-01-03 05:00');
+INSERT INTO ekran.activity (session_id, activity_date) SELECT session_id, '2024-01-03 05:00:07' FROM ekran.session WHERE session_id IN (200, 5000);
 SQL
 is_exact('written to beside', is_apart => 1);
-on_subscriber('DELETE FROM ekran.session WHERE session_id = 5000; DELETE FROM ekran.activity WHERE activity_id = 2 OR session_id = 2');
-on_publisher('DELETE FROM ekran.activity WHERE session_id = 2');
+on_subscriber('DELETE FROM ekran.session WHERE session_id = 5000; DELETE FROM ekran.activity WHERE activity_date = $$2024-01-03 05:00:07$$');
 
 # TRUNCATE comes as a statement.
 on_publisher(q{TRUNCATE ekran.session, ekran.activity; INSERT INTO ekran.session VALUES (1, NULL, NULL, '2024-01-03'); INSERT INTO ekran.activity (session_id, activity_date) VALUES (1, '2024-01-03 20:00')});
@@ -230,7 +229,7 @@ for my $what ('sessions', 'activities')
 	on_subscriber("CREATE SUBSCRIPTION $what CONNECTION '$published' PUBLICATION $what", $what);
 	$subscriber->wait_for_subscription_sync($publisher, $what, $what);
 }
-is_exact('sessions alone', database => 'sessions', subscriptions => ['sessions'], is_apart => 1);
+is_exact('sessions alone', database => 'sessions', subscriptions => ['sessions'], is_apart => 1, status => 'ok|activity|session_count');
 like(on_subscriber('SELECT count(*), min(difference) FROM ekran_check()', 'activities'), qr/^[1-9]\d*\|1 activities have no session/, 'activities alone: which ekran_check() tells');
 on_subscriber("INSERT INTO ekran.session SELECT DISTINCT session_id, NULL::uuid, NULL::int, '2024-01-02'::timestamptz FROM ekran.activity", 'activities');
 is_exact('until their sessions come', database => 'activities', subscriptions => ['activities'], is_apart => 1);
@@ -251,8 +250,8 @@ SELECT ekran_refresh();
 INSERT INTO ekran.activity (session_id, activity_date) SELECT i, '2024-01-04' FROM generate_series(3001, 3300) i;
 CALL ekran_maintain();
 SQL
-is(on_publisher(<<'SQL'), "ekran.activity: INSERT\nekran.pending: DELETE: (no-tuple-data)\nekran.session: INSERT\nekran.session_count: DELETE: (no-tuple-data)\nekran.session_idle: DELETE: (no-tuple-data)", 'nothing is decoded of what is derived');
-SELECT DISTINCT regexp_replace(data, '^table (\S+: (INSERT|DELETE: \(no-tuple-data\)|.*)).*', '\1')
+is(on_publisher(<<'SQL'), "ekran.activity: INSERT\nekran.pending: DELETE (no-tuple-data)\nekran.session: INSERT\nekran.session_count: DELETE (no-tuple-data)\nekran.session_idle: DELETE (no-tuple-data)", 'nothing is decoded of what is derived');
+SELECT DISTINCT regexp_replace(data, '^table (\S+: (INSERT|UPDATE|DELETE)).*?( \(no-tuple-data\))?$', '\1\3')
 FROM pg_logical_slot_get_changes('decoded', NULL, NULL) WHERE data LIKE 'table %' ORDER BY 1;
 SQL
 

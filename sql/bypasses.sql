@@ -1,0 +1,189 @@
+-- Ways past the triggers: each is seen, refused, or left to ekran_check() to find and
+-- ekran_rebuild() to mend.
+\set ECHO none
+\i test/helpers.sql
+\set ECHO all
+-- Two stores with the same in them, of one piece and partitioned.
+CREATE PROCEDURE testing.fill(store text) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', store);
+	EXECUTE format('CREATE SCHEMA %I', store);
+	IF store = 'parts' THEN
+		CREATE TABLE parts.activity (session_id bigint NOT NULL, activity_date timestamptz NOT NULL,
+			activity_id bigint NOT NULL, application text, url text, title text) PARTITION BY RANGE (activity_date);
+		CREATE TABLE parts.activity_1 PARTITION OF parts.activity FOR VALUES FROM ('2024-01-01') TO ('2024-01-02');
+		CREATE TABLE parts.activity_2 PARTITION OF parts.activity FOR VALUES FROM ('2024-01-02') TO ('2024-01-03');
+	END IF;
+	PERFORM ekran_create_store(store);
+	EXECUTE format($i$INSERT INTO %I.session SELECT i, NULL, NULL, '2024-01-01 20:00'::timestamptz + i * interval '1 min', CASE WHEN i %% 2 = 0 THEN '2024-01-02 12:00'::timestamptz END FROM generate_series(1, 20) i$i$, store);
+	EXECUTE format($i$INSERT INTO %I.activity (session_id, activity_date) SELECT i, '2024-01-01 20:00'::timestamptz + i * interval '1 min' + j * interval '40 min' FROM generate_series(1, 20) i, generate_series(1, 12) j$i$, store);
+	PERFORM set_config('ekran_sessions.store', store, false);
+	PERFORM ekran_rebuild();
+END
+$$;
+
+-- What the store set answers, by the index where it may, and by its activities.
+CREATE FUNCTION testing.answers() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN concat_ws(' ', (SELECT string_agg(s::text, ';') FROM ekran_sessions() s),
+		(SELECT string_agg(s::text, ';') FROM ekran_sessions('2024-01-02 02:00') s),
+		ekran_sessions_total_count('2024-01-02 02:00'), ekran_sessions_total_count());
+EXCEPTION WHEN undefined_table THEN
+	RETURN SQLERRM;
+END
+$$;
+CREATE ROLE regress_ekran_raw;
+GRANT USAGE ON SCHEMA testing TO regress_ekran_raw;
+CREATE FUNCTION testing.by_activity() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT testing.answers()';
+ALTER FUNCTION testing.by_activity OWNER TO regress_ekran_raw;
+CREATE FUNCTION testing.is_exact(store text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	t record;
+BEGIN
+	EXECUTE format('GRANT USAGE ON SCHEMA %I TO regress_ekran_raw', store);
+	FOR t IN SELECT c.oid::regclass AS name FROM pg_class c WHERE relnamespace = store::regnamespace AND relname IN ('client', 'app_user', 'session', 'activity') LOOP
+		EXECUTE format('GRANT SELECT ON %s TO regress_ekran_raw', t.name);
+	END LOOP;
+	RETURN testing.answers() = testing.by_activity();
+END
+$$;
+
+-- Runs a statement (@ is the store) on a store just made; how the store is then, and
+-- when it has been completed and made anew.  Each in a transaction of its own, for one
+-- that folds is answered by the activities.
+CREATE TABLE testing.outcome (place serial, store text, statement text, error text, state text, answered_by text, is_exact boolean, differences bigint, then_by text, then_exact boolean, then_differ bigint);
+CREATE PROCEDURE testing.bypass(store text, statement text, role text DEFAULT 'origin') LANGUAGE plpgsql AS $$
+DECLARE
+	o testing.outcome;
+	one text;
+BEGIN
+	CALL testing.fill(store);
+	COMMIT;
+	o.store := store;
+	o.statement := statement;
+	PERFORM set_config('session_replication_role', role, false);
+	FOREACH one IN ARRAY string_to_array(replace(statement, '@', store), '; ') LOOP
+		o.error := (testing.failure(one)).message;
+		EXIT WHEN o.error <> 'no error';
+		COMMIT;
+	END LOOP;
+	PERFORM set_config('session_replication_role', 'origin', false);
+	COMMIT;
+	SELECT s.state, s.answered_by INTO o.state, o.answered_by FROM ekran_status() s;
+	o.is_exact := testing.is_exact(store);
+	IF o.state <> 'broken' THEN
+		SELECT count(*) INTO o.differences FROM ekran_check();
+	END IF;
+	COMMIT;
+	PERFORM ekran_create_store(store);
+	PERFORM ekran_rebuild();
+	COMMIT;
+	SELECT s.answered_by INTO o.then_by FROM ekran_status() s;
+	o.then_exact := testing.is_exact(store);
+	SELECT count(*) INTO o.then_differ FROM ekran_check() WHERE difference NOT LIKE '%have no session';
+	INSERT INTO testing.outcome (store, statement, error, state, answered_by, is_exact, differences, then_by, then_exact, then_differ)
+	SELECT o.store, o.statement, nullif(o.error, 'no error'), o.state, o.answered_by, o.is_exact, o.differences, o.then_by, o.then_exact, o.then_differ;
+	COMMIT;
+END
+$$;
+CREATE VIEW testing.outcomes AS SELECT error, state, answered_by, is_exact, differences, then_by, then_exact, then_differ, store, statement FROM testing.outcome ORDER BY place;
+
+-- In the role of a replica, all is noted: statements, rows, lost tables.
+SELECT format('CALL testing.bypass(%L, %L, ''replica'')', store, s) FROM unnest(ARRAY['whole', 'parts']) store, unnest(ARRAY[
+	'SELECT 1',
+	'INSERT INTO @.activity (session_id, activity_date) SELECT i, ''2024-01-02 03:05'' FROM generate_series(1, 20) i',
+	'UPDATE @.activity SET activity_date = activity_date + interval ''7 min'' WHERE session_id < 9',
+	'UPDATE @.activity SET activity_date = activity_date + interval ''9 hours'' WHERE activity_date < ''2024-01-01 23:00''',
+	'UPDATE @.activity SET session_id = session_id + 1 WHERE session_id < 9',
+	'DELETE FROM @.activity WHERE session_id < 9',
+	'DELETE FROM @.session WHERE session_id < 9',
+	'DELETE FROM @.session WHERE session_id < 9; INSERT INTO @.session SELECT i, NULL, NULL, ''2024-01-01'' FROM generate_series(1, 8) i',
+	'UPDATE @.session SET session_id = session_id + 100',
+	'UPDATE @.session SET login_date = login_date - interval ''3 days'', logout_date = NULL',
+	'UPDATE @.session SET logout_date = ''2024-01-03''',
+	'INSERT INTO @.activity (session_id, activity_date) VALUES (99, ''2024-01-02 09:00''); INSERT INTO @.session VALUES (99, NULL, NULL, ''2024-01-01'')',
+	'TRUNCATE @.session, @.activity',
+	'TRUNCATE @.activity; INSERT INTO @.activity (session_id, activity_date) VALUES (3, ''2024-01-02 09:00'')',
+	'TRUNCATE @.pending', 'TRUNCATE @.session_idle, @.session_count',
+	'DELETE FROM @.pending', 'DELETE FROM @.session_idle', 'UPDATE @.session_count SET sessions = 0', 'INSERT INTO @.session_count SELECT * FROM @.session_count',
+	'MERGE INTO @.activity a USING @.session s ON a.session_id = s.session_id AND s.session_id < 5 WHEN MATCHED THEN UPDATE SET activity_date = a.activity_date + interval ''9 hours'' WHEN NOT MATCHED THEN INSERT (session_id, activity_date) VALUES (s.session_id, ''2024-01-02 04:44'')'
+	]) s \gexec
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
+-- and to a partition
+SELECT format('CALL testing.bypass(''parts'', %L, ''replica'')', s) FROM unnest(ARRAY[
+	'INSERT INTO parts.activity_2 SELECT i, ''2024-01-02 03:05'', -i FROM generate_series(1, 20) i',
+	'UPDATE parts.activity_2 SET activity_date = activity_date + interval ''7 min''',
+	'DELETE FROM parts.activity_1',
+	'TRUNCATE parts.activity_2']) s \gexec
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
+-- what is read amid all that is read from the activities
+CREATE FUNCTION testing.amid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	RAISE WARNING '%', testing.is_exact('whole');
+	RETURN NULL;
+END $$;
+CALL testing.fill('whole');
+CREATE TRIGGER a_first AFTER INSERT ON whole.activity FOR EACH ROW EXECUTE FUNCTION testing.amid();
+ALTER TABLE whole.activity ENABLE ALWAYS TRIGGER a_first;
+SET session_replication_role = replica;
+INSERT INTO whole.activity (session_id, activity_date) VALUES (1, '2024-01-02 07:00'), (2, '2024-01-02 07:00');
+RESET session_replication_role;
+DROP TRIGGER a_first ON whole.activity;
+SELECT testing.is_exact('whole') AS is_exact;
+
+-- Triggers disabled, and enabled as one does after a restore of data: that shows.
+SELECT format('CALL testing.bypass(%L, %L)', store, format('ALTER TABLE @.%1$I DISABLE TRIGGER ALL; DELETE FROM @.%1$I WHERE session_id < 9; ALTER TABLE @.%1$I ENABLE TRIGGER ALL', s))
+FROM unnest(ARRAY['whole', 'parts']) store, unnest(ARRAY['activity', 'session']) s \gexec
+SELECT format('CALL testing.bypass(''whole'', %L)', format('ALTER TABLE @.%1$I DISABLE TRIGGER ALL; DELETE FROM @.%1$I WHERE generation IS NULL; ALTER TABLE @.%1$I ENABLE TRIGGER ALL', s))
+FROM unnest(ARRAY['pending', 'session_idle', 'session_count']) s \gexec
+SELECT format('CALL testing.bypass(''parts'', %L)', format('ALTER TABLE parts.activity_1 DISABLE TRIGGER %1$s; DELETE FROM parts.activity_1; ALTER TABLE parts.activity_1 ENABLE TRIGGER %1$s', s))
+FROM unnest(ARRAY['USER', 'ALL']) s \gexec
+-- each by its name, and as it was: that doesn't
+CALL testing.bypass('whole', $s$CALL testing.unseen('DELETE FROM @.activity WHERE session_id < 9', 'activity')$s$);
+CALL testing.bypass('whole', $s$CALL testing.unseen('DELETE FROM @.session WHERE session_id < 9', 'session')$s$);
+CALL testing.bypass('whole', $s$CALL testing.forge('DELETE FROM @.session_idle WHERE session_id < 9')$s$);
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
+
+-- What others write to the derived tables, and what a data-only restore brings.
+SELECT format('CALL testing.bypass(''whole'', %L)', s) FROM unnest(ARRAY['DELETE FROM @.pending', 'DELETE FROM @.session_idle', 'UPDATE @.session_count SET sessions = 0', 'UPDATE @.session_idle SET generation = generation',
+	'COPY @.session_count FROM PROGRAM ''echo 2024-01-01,20,'' WITH (FORMAT csv)', 'INSERT INTO @.pending SELECT * FROM @.pending',
+	'MERGE INTO @.session_idle i USING @.session s ON s.session_id = i.session_id WHEN MATCHED THEN DELETE',
+	'WITH d AS (DELETE FROM @.session_idle RETURNING *) INSERT INTO @.session_idle SELECT * FROM d WHERE session_id IS NULL']) s \gexec
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
+
+-- Partitions written to, given another content, or exchanged.
+SELECT format('CALL testing.bypass(''parts'', %L)', s) FROM unnest(ARRAY['INSERT INTO @.activity_2 VALUES (1, ''2024-01-02 03:05'', -1)', 'UPDATE @.activity_2 SET session_id = 3', 'DELETE FROM @.activity_1',
+	'TRUNCATE @.activity_1', 'DROP TABLE @.activity_1', 'ALTER TABLE @.activity DETACH PARTITION @.activity_1',
+	'CREATE TABLE @.other (LIKE @.activity INCLUDING CONSTRAINTS INCLUDING DEFAULTS); INSERT INTO @.other (session_id, activity_date) SELECT i, ''2024-01-05 01:00'' FROM generate_series(1, 20) i; ALTER TABLE @.activity ATTACH PARTITION @.other FOR VALUES FROM (''2024-01-05'') TO (''2024-01-06'')',
+	'CREATE TABLE @.activity_3 PARTITION OF @.activity FOR VALUES FROM (''2024-01-03'') TO (''2024-01-04'')']) s \gexec
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
+
+-- Tables dropped, emptied, made otherwise.
+SELECT format('CALL testing.bypass(''whole'', %L)', s) FROM unnest(ARRAY['DROP TABLE @.pending', 'DROP TABLE @.session_idle', 'DROP TABLE @.session_count', 'DROP TABLE @.activity', 'TRUNCATE @.activity', 'TRUNCATE @.session, @.activity',
+	'TRUNCATE @.session', 'ALTER TABLE @.activity ALTER activity_date TYPE timestamptz USING activity_date + interval ''1 hour''', 'ALTER TABLE @.session ALTER login_date TYPE timestamptz USING login_date + interval ''1 hour''',
+	'ALTER TABLE @.activity ALTER title TYPE text USING upper(title)', 'ALTER TABLE @.pending ALTER first_moment TYPE timestamptz USING ''infinity''', 'ALTER TABLE @.session_idle ALTER gap_start TYPE timestamptz[] USING ''{-infinity}'', ALTER gap_end TYPE timestamptz[] USING ''{infinity}''', 'ALTER TABLE @.session_count ALTER sessions TYPE bigint USING 0', 'ALTER TABLE @.session_idle SET UNLOGGED',
+	'DROP TRIGGER ekran_replicated ON @.activity', 'DROP TRIGGER ekran_written ON @.pending', 'ALTER TABLE @.activity ENABLE TRIGGER ekran_replicated', 'ALTER TABLE @.activity ENABLE ALWAYS TRIGGER ekran_replicated',
+	'ALTER TABLE @.session ENABLE TRIGGER ekran_row', 'ALTER TABLE @.session_count DISABLE TRIGGER ekran_replicated']) s \gexec
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
+
+-- The functions of these triggers, called otherwise.
+SELECT code, message FROM testing.failure('SELECT ekran_derived_written()');
+CREATE TABLE testing.strange (session_id bigint, activity_date timestamptz);
+SELECT s, f.code, f.message FROM unnest(ARRAY['BEFORE INSERT ON testing.strange FOR EACH ROW EXECUTE FUNCTION ekran_activity_replicated()', 'AFTER INSERT ON testing.strange FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_replicated()',
+	'AFTER INSERT ON testing.strange FOR EACH ROW EXECUTE FUNCTION ekran_derived_written()', 'AFTER INSERT ON testing.strange FOR EACH ROW EXECUTE FUNCTION ekran_activity_replicated()',
+	'BEFORE INSERT ON testing.strange FOR EACH ROW EXECUTE FUNCTION ekran_derived_written()', 'BEFORE INSERT ON testing.strange FOR EACH STATEMENT EXECUTE FUNCTION ekran_derived_written()']) s,
+	LATERAL testing.failure('CREATE OR REPLACE TRIGGER strange ' || s || '; INSERT INTO testing.strange VALUES (1, now()); SET LOCAL session_replication_role = replica; ALTER TABLE testing.strange ENABLE ALWAYS TRIGGER strange; INSERT INTO testing.strange VALUES (1, now()); SET LOCAL session_replication_role = origin; DROP TRIGGER strange ON testing.strange') f;
+SELECT count(*) FROM testing.strange;
+
+DROP SCHEMA parts, whole CASCADE;
+DROP VIEW testing.outcomes;
+DROP TABLE testing.strange, testing.outcome;
+DROP FUNCTION testing.answers, testing.by_activity, testing.is_exact, testing.amid;
+DROP PROCEDURE testing.fill, testing.bypass;
+DROP OWNED BY regress_ekran_raw;
+DROP ROLE regress_ekran_raw;

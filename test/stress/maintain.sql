@@ -1,0 +1,2 @@
+-- Maintenance, by several at once.
+CALL ekran_maintain();

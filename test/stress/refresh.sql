@@ -1,0 +1,2 @@
+-- A fold in a transaction of its own.
+SELECT ekran_refresh();
