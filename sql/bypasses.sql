@@ -158,9 +158,14 @@ TRUNCATE testing.outcome;
 SELECT format('CALL testing.bypass(''parts'', %L)', s) FROM unnest(ARRAY['INSERT INTO @.activity_2 VALUES (1, ''2024-01-02 03:05'', -1)', 'UPDATE @.activity_2 SET session_id = 3', 'DELETE FROM @.activity_1',
 	'TRUNCATE @.activity_1', 'DROP TABLE @.activity_1', 'ALTER TABLE @.activity DETACH PARTITION @.activity_1',
 	'CREATE TABLE @.other (LIKE @.activity INCLUDING CONSTRAINTS INCLUDING DEFAULTS); INSERT INTO @.other (session_id, activity_date) SELECT i, ''2024-01-05 01:00'' FROM generate_series(1, 20) i; ALTER TABLE @.activity ATTACH PARTITION @.other FOR VALUES FROM (''2024-01-05'') TO (''2024-01-06'')',
-	'CREATE TABLE @.activity_3 PARTITION OF @.activity FOR VALUES FROM (''2024-01-03'') TO (''2024-01-04'')']) s \gexec
+	'ALTER TABLE @.activity_1 SET UNLOGGED; ALTER TABLE @.activity_1 SET LOGGED', 'CREATE TABLE @.activity_3 PARTITION OF @.activity FOR VALUES FROM (''2024-01-03'') TO (''2024-01-04'')']) s \gexec
 TABLE testing.outcomes;
 TRUNCATE testing.outcome;
+
+CALL testing.fill('parts');
+ALTER TABLE parts.activity_2 SET UNLOGGED;
+SELECT state, reason FROM ekran_status();
+SELECT * FROM testing.failure('SELECT ekran_create_store(''parts'')') \gx
 
 -- Tables dropped, emptied, made otherwise.
 SELECT format('CALL testing.bypass(''whole'', %L)', s) FROM unnest(ARRAY['DROP TABLE @.pending', 'DROP TABLE @.session_idle', 'DROP TABLE @.session_count', 'DROP TABLE @.activity', 'TRUNCATE @.activity', 'TRUNCATE @.session, @.activity',

@@ -14,11 +14,13 @@ SELECT ekran_create_store('alices');
 INSERT INTO alices.session (session_id, login_date) VALUES (1, '2024-01-01');
 INSERT INTO alices.activity (session_id, activity_date) VALUES (1, '2024-01-01 00:10');
 CALL testing.forge($f$INSERT INTO alices.pending VALUES (1, '-infinity', 'infinity')$f$);
+DROP TRIGGER ekran_types ON alices.session_idle;
 ALTER TABLE alices.session_idle ALTER gap_start TYPE bytea USING '\x0100000000000000a004000000c2eb0b010000000000000000000080',
 	ALTER gap_end TYPE bytea USING '\x0100000000000000a004000000c2eb0b010000000000000000000080';
 SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT * FROM ekran_check()', 'SELECT ekran_refresh()',
 	'SELECT ekran_rebuild()', 'SELECT * FROM ekran_sessions()', $$SELECT ekran_create_store('alices')$$]) s, LATERAL testing.failure(s) f;
 DROP TABLE alices.session_idle;
+DROP TRIGGER ekran_types ON alices.pending;
 ALTER TABLE alices.pending ALTER first_moment TYPE timestamp;
 SELECT code, message FROM testing.failure($$SELECT ekran_create_store('alices')$$);
 DROP TABLE alices.pending;

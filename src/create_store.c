@@ -1160,8 +1160,8 @@ ensure_trigger_comments(StoreBuild *build, const TriggerSet *set, Oid relation)
 }
 
 /*
- * Refuse partitions that the store's owner may make no triggers on: the server would
- * name one, and not what to do.  Without locks, for while it only looks, it must keep
+ * Refuse partitions whose rows a crash would take, and those that the store's owner may
+ * make no triggers on: the server would name one, and not what to do.  Without locks, for while it only looks, it must keep
  * nobody waiting; what has gone meanwhile does no harm.
  */
 static void
@@ -1174,6 +1174,11 @@ check_partitions(const StoreBuild *build, StoreTable which, Oid relation)
 	{
 		Oid			piece = lfirst_oid(cell);
 		bool		is_missing = false;
+
+		if (piece != relation && get_rel_persistence(piece) == RELPERSISTENCE_UNLOGGED)
+			refuse_other_shape(build, table_names[which],
+							   psprintf("partition \"%s\" is not logged",
+										get_rel_name(piece)));
 
 		if (pg_class_aclcheck_ext(piece, build->owner, ACL_TRIGGER,
 								  &is_missing) != ACLCHECK_OK && !is_missing)

@@ -476,6 +476,10 @@ guards_fault_of_piece(Relation table, StoreTable which)
 {
 	const char *fault = NULL;
 
+	/* The whole is looked at as often as it is written to. */
+	if (table->rd_rel->relispartition &&
+		table->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		return psprintf("partition \"%s\" is not logged", RelationGetRelationName(table));
 	for (int i = 0; fault == NULL && i < NUM_TRIGGER_SETS; i++)
 		if (trigger_sets[i].table == which)
 			fault = firing_fault(&trigger_sets[i], table);
