@@ -54,7 +54,7 @@ INSERT INTO ekran_parts.app_user SELECT * FROM app_user;
 INSERT INTO ekran_parts.session
 SELECT s, (SELECT client_guid FROM client ORDER BY client_guid OFFSET s % 5 LIMIT 1), 1 + s % 7,
 	login, CASE WHEN s % 20 > 0 THEN login + (s % 50) * interval '13 minutes' END
-FROM generate_series(1, 1500) s, LATERAL (SELECT timestamptz '2023-12-28' + s * interval '7 minutes' AS login) l;
+FROM generate_series(1, 500) s, LATERAL (SELECT timestamptz '2023-12-29' + s * interval '13 minutes' AS login) l;
 INSERT INTO ekran_parts.activity (session_id, activity_date, application)
 SELECT session_id, login_date + a * a * interval '53 seconds', CASE WHEN a % 4 > 0 THEN 'program ' || a % 3 END
 FROM ekran_parts.session, generate_series(0, 20) a WHERE session_id % 11 > 0;
