@@ -629,7 +629,10 @@ sub restore_pieces
 	my ($database, $store, @tables) = @_;
 	for my $table (@tables)
 	{
-		runs("$store: data of $table", 'pg_restore', '-d', connection($database, 'ekran_owner'), '--exit-on-error', '--data-only', '-n', $store, '-t', $table, $stores_data);
+		my ($has_run, $err) = run_program('pg_restore', '-d', connection($database, 'ekran_owner'), '--exit-on-error', '--data-only', '-n', $store, '-t', $table, $stores_data);
+		# Ingest may have folded a session by the way, whose row is there then.
+		my $is_there = $table eq 'session_idle' && $err =~ /duplicate key value violates unique constraint "session_idle_session_id_key"/;
+		ok($has_run && $err eq '' || $is_there, "$store: data of $table") or diag $err;
 	}
 }
 
