@@ -16,7 +16,7 @@ BEGIN
 	END IF;
 	PERFORM ekran_create_store(store);
 	EXECUTE format($i$INSERT INTO %I.session SELECT i, NULL, NULL, '2024-01-01 20:00'::timestamptz + i * interval '1 min', CASE WHEN i %% 2 = 0 THEN '2024-01-02 12:00'::timestamptz END FROM generate_series(1, 20) i$i$, store);
-	EXECUTE format($i$INSERT INTO %I.activity (session_id, activity_date) SELECT i, '2024-01-01 20:00'::timestamptz + i * interval '1 min' + j * interval '40 min' FROM generate_series(1, 20) i, generate_series(1, 12) j$i$, store);
+	EXECUTE format($i$INSERT INTO %I.activity (session_id, activity_date) SELECT i, '2024-01-01 20:00'::timestamptz + i * interval '1 min' + j * interval '10 min' FROM generate_series(1, 20) i, generate_series(1, 30) j$i$, store);
 	PERFORM set_config('ekran_sessions.store', store, false);
 	PERFORM ekran_rebuild();
 END
@@ -26,8 +26,8 @@ $$;
 CREATE FUNCTION testing.answers() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN concat_ws(' ', (SELECT string_agg(s::text, ';') FROM ekran_sessions() s),
-		(SELECT string_agg(s::text, ';') FROM ekran_sessions('2024-01-02 02:00') s),
-		ekran_sessions_total_count('2024-01-02 02:00'), ekran_sessions_total_count());
+		(SELECT string_agg(s::text, ';') FROM ekran_sessions('2024-01-02 00:30') s),
+		ekran_sessions_total_count('2024-01-02 00:30'), ekran_sessions_total_count());
 EXCEPTION WHEN undefined_table THEN
 	RETURN SQLERRM;
 END
