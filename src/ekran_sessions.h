@@ -580,8 +580,7 @@ typedef struct DerivedStatus
 {
 	Verdict		gaps;			/* session_idle and pending, of activity */
 	Verdict		counts;			/* session_count, of session */
-	bool		is_empty;		/* activity; only if it is one piece and all
-								 * is ok */
+	bool		is_empty;		/* activity; only if all is ok */
 	char		generation[GENERATION_SIZE];	/* of the triggers, or "" */
 } DerivedStatus;
 

@@ -18,6 +18,7 @@
 #include "catalog/pg_class.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "partitioning/partdesc.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -49,33 +50,100 @@ next_shown(TableScanDesc scan, TupleTableSlot *slot, Snapshot snapshot)
 	return false;
 }
 
+/*
+ * The partitions of a table; NULL if it has none.  They stay what they are for as long
+ * as it is open, whatever comes and goes meanwhile.
+ */
+static PartitionDesc
+pieces_of(Relation table)
+{
+	return table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
+		RelationGetPartitionDesc(table, true) : NULL;
+}
+
 static bool
 has_row(Relation table, Snapshot snapshot)
 {
-	TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	bool		is_found = next_shown(scan, slot, snapshot);
+	PartitionDesc pieces = pieces_of(table);
+	bool		is_found = false;
 
-	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
+	for (int i = 0; pieces != NULL && i < pieces->nparts && !is_found; i++)
+	{
+		Relation	piece = try_table_open(pieces->oids[i], AccessShareLock);
+
+		if (piece == NULL)
+			continue;
+		is_found = has_row(piece, snapshot);
+		table_close(piece, AccessShareLock);
+	}
+	if (table->rd_rel->relkind == RELKIND_RELATION)
+	{
+		TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
+		TupleTableSlot *slot = table_slot_create(table, NULL);
+
+		is_found = next_shown(scan, slot, snapshot);
+		ExecDropSingleTupleTableSlot(slot);
+		table_endscan(scan);
+	}
 	return is_found;
 }
 
 /*
- * Is it a table of one piece that is soon looked through?
+ * Take the pages of a table off those that may be looked through; false if there are
+ * more.  Of partitions, begin with the given one, and say which had too many.
  */
 static bool
-has_few_pages(Relation table)
+are_few(Relation table, int64 *pages, int *first_piece)
 {
+	PartitionDesc pieces = pieces_of(table);
 	BlockNumber target;
 
+	for (int i = 0; pieces != NULL && i < pieces->nparts; i++)
+	{
+		int			place = (*first_piece + i) % pieces->nparts;
+		int			first_of_piece = 0;
+		Relation	piece = try_table_open(pieces->oids[place], AccessShareLock);
+		bool		result;
+
+		if (piece == NULL)
+			continue;
+		result = are_few(piece, pages, &first_of_piece);
+		table_close(piece, AccessShareLock);
+		if (!result)
+		{
+			*first_piece = place;
+			return false;
+		}
+	}
+	if (pieces != NULL)
+		return true;
 	if (table->rd_rel->relkind != RELKIND_RELATION)
 		return false;
 	/* Who inserts knows without asking for the size. */
 	target = RelationGetTargetBlock(table);
-	if (target != InvalidBlockNumber && target >= FEW_PAGES)
-		return false;
-	return RelationGetNumberOfBlocks(table) <= FEW_PAGES;
+	if (target == InvalidBlockNumber || target < FEW_PAGES)
+		target = RelationGetNumberOfBlocks(table);
+	*pages -= target;
+	return *pages >= 0;
+}
+
+/*
+ * Is it a table that is soon looked through?
+ */
+static bool
+has_few_pages(Relation table)
+{
+	/* Where it was seen last that it isn't, for who writes asks every time. */
+	static Oid	known_table = InvalidOid;
+	static int	known_piece = 0;
+	int64		pages = FEW_PAGES;
+
+	if (known_table != RelationGetRelid(table))
+	{
+		known_table = RelationGetRelid(table);
+		known_piece = 0;
+	}
+	return are_few(table, &pages, &known_piece);
 }
 
 /*

@@ -380,10 +380,11 @@ sub is_raw
 
 	for my $store (@stores)
 	{
-		is(state($database, $store), 'raw', "$store: it is raw");
+		my $state = $but{state} // 'raw';
+		is(state($database, $store), $state, "$store: it is $state");
 		same(rows_of($database, base_tables($store)), rows_of('source', base_tables($store)), "$store: the same rows");
 		same(answers($database, $store, $_), $source_answers{"$store $_"}, "$store: $_ is told the same") for @roles;
-		nothing_differs($database, $store);
+		nothing_differs($database, $store) if $state eq 'raw';
 		is_mended($database, $store, $but{mend});
 		same(answers($database, $store, $_), $source_answers{"$store $_"}, "$store: $_ is told the same") for @roles;
 		goes_on($database, $store);
@@ -465,7 +466,7 @@ for my $way (@ways)
 	};
 }
 
-# In sections, as for a large one; over what is there already; as INSERTs.
+# In sections, as for a large one; over what is there already.
 subtest 'a section at a time' => sub {
 	my $database = new_database();
 	runs($_, restore($database, '--exit-on-error', '-j2', "--section=$_", $custom)) for 'pre-data', 'data', 'post-data';
@@ -478,14 +479,6 @@ subtest 'over a store that has gone on' => sub {
 	runs('it is restored', restore('restored_1', '--clean', '--if-exists', '--single-transaction', (map { ('-n', $_) } @schemas), $custom));
 	is_whole('restored_1', stores => ['ekran'], schemas => \@schemas);
 };
-subtest 'as INSERTs' => sub {
-	my $database = new_database();
-	my $inserts = "$directory/inserts.sql";
-	runs('pg_dump', 'pg_dump', '--inserts', '--rows-per-insert=200', '-f', $inserts, connection('source'));
-	runs('it is restored', psql($database, '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '--single-transaction', '-f', $inserts));
-	is_whole($database);
-};
-
 # By the owner, who isn't a superuser. The complaint is one of doc/operations.md.
 subtest 'by the owner' => sub {
 	my $database = new_database();
@@ -598,6 +591,9 @@ SQL
 	return $database;
 }
 
+# Triggers that pg_restore has disabled it enables otherwise than they were.
+my %ENABLED_AGAIN = (state => 'broken', mend => q{SELECT ekran_create_store(current_setting('ekran_sessions.store')::name)});
+
 my $data = "$directory/data.sql";
 my $stores_data = "$directory/stores_data";
 my @only_stores = map { ('-n', $QUOTED{$_}) } @STORES;
@@ -607,18 +603,18 @@ runs('pg_dump of stores', 'pg_dump', '-Fc', @only_stores, '--load-via-partition-
 subtest 'a schema, then data, triggers disabled' => sub {
 	my $database = new_shape();
 	runs('data', restore($database, '--exit-on-error', '--data-only', '--disable-triggers', $custom));
-	is_whole($database);
+	is_raw($database, %ENABLED_AGAIN);
 };
 subtest 'a schema, then data, triggers disabled, plain' => sub {
 	my $database = new_shape();
 	runs('data', psql($database, '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '--single-transaction', '-f', $data));
-	is_whole($database);
+	is_raw($database, %ENABLED_AGAIN);
 };
 subtest 'new stores, then data, triggers disabled' => sub {
 	my $database = new_stores();
 	runs('data', restore($database, '--exit-on-error', '--data-only', '--disable-triggers', '-j2', (map { ('-n', $_) } @STORES), $folder));
 	is(trigger_calls($database), 0, 'no trigger has been called');
-	is_raw($database, roles => ['ekran_owner'], mend => 'SELECT ekran_rebuild()');
+	is_raw($database, roles => ['ekran_owner'], %ENABLED_AGAIN);
 };
 
 # What each store's tables are restored by, a table at a time.
@@ -681,7 +677,7 @@ for my $kind ('a schema', 'new stores')
 		my ($has_run, $err) = run_program(psql($database, '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', '-f', $alone));
 		ok(!$has_run, 'it stops');
 		like($err, qr/ERROR:  23503: /, 'at activities without sessions');
-		like($err, qr/^HINT: .*session.* before .*activit/mi, 'says what goes before what');
+		like($err, qr/^HINT: .*restore table "session" before "activity"/mi, 'says what goes before what');
 		is_exact($database, 'ekran', 'what is told when it has stopped');
 
 		($has_run, $err) = run_program(psql($database, '-o', '/dev/null', '-f', $alone));
