@@ -330,12 +330,6 @@ typedef struct StoreBuild
 	bool		has_guards;		/* does the extension have their functions? */
 } StoreBuild;
 
-/* The tables of a store that are there. */
-typedef struct StoreRelations
-{
-	Oid			oids[NUM_STORE_TABLES];
-} StoreRelations;
-
 static const StoreQuery highest_activity_id = {
 	.sql = "SELECT pg_catalog.max(a.activity_id) FROM @store@.activity a"
 	" WHERE a.activity_id OPERATOR(pg_catalog.>) 0",
@@ -1068,12 +1062,12 @@ has_triggers(const TriggerSet *set, Oid relation, char *generation)
  * Are all triggers there that are no guards, of one generation?
  */
 static bool
-has_all_triggers(const StoreRelations *relations, char *generation)
+has_all_triggers(const Oid *relations, char *generation)
 {
 	char		other[GENERATION_SIZE];
 
-	return has_triggers(triggers_of(TABLE_SESSION), relations->oids[TABLE_SESSION], generation) &&
-		has_triggers(triggers_of(TABLE_ACTIVITY), relations->oids[TABLE_ACTIVITY], other) &&
+	return has_triggers(triggers_of(TABLE_SESSION), relations[TABLE_SESSION], generation) &&
+		has_triggers(triggers_of(TABLE_ACTIVITY), relations[TABLE_ACTIVITY], other) &&
 		strcmp(generation, other) == 0;
 }
 
@@ -1081,13 +1075,13 @@ has_all_triggers(const StoreRelations *relations, char *generation)
  * Are all guards, and was the generation made with them?
  */
 static bool
-has_all_guards(const StoreRelations *relations, const char *generation)
+has_all_guards(const Oid *relations, const char *generation)
 {
 	bool		result = is_guarded(generation);
 
 	for (StoreTable which = TABLE_SESSION; result && which < NUM_STORE_TABLES; which++)
 	{
-		Relation	table = try_table_open(relations->oids[which], AccessShareLock);
+		Relation	table = try_table_open(relations[which], AccessShareLock);
 
 		result = table != NULL && guards_fault(table, which) == NULL;
 		if (table != NULL)
@@ -1272,7 +1266,7 @@ adopt_derived_tables(const StoreBuild *build, const char *generation)
 }
 
 static void
-replace_triggers(StoreBuild *build, const StoreRelations *relations,
+replace_triggers(StoreBuild *build, const Oid *relations,
 				 const char *old_generation)
 {
 	char	   *generation = new_generation(build);
@@ -1281,7 +1275,7 @@ replace_triggers(StoreBuild *build, const StoreRelations *relations,
 
 	for (int i = 0; (set = set_of(build, i)) != NULL; i++)
 	{
-		Oid			relation = relations->oids[set->table];
+		Oid			relation = relations[set->table];
 
 		drop_triggers(build, set, relation);
 		create_triggers(build, set, relation,
@@ -1300,31 +1294,31 @@ replace_triggers(StoreBuild *build, const StoreRelations *relations,
 static void
 ensure_triggers(StoreBuild *build)
 {
-	StoreRelations relations;
+	Oid			relations[NUM_STORE_TABLES];
 	char		generation[GENERATION_SIZE] = "";
 	const TriggerSet *set;
 
 	for (StoreTable which = 0; which < NUM_STORE_TABLES; which++)
-		relations.oids[which] = table_oid(build, table_names[which]);
-	if (build->is_survey && (!OidIsValid(relations.oids[TABLE_SESSION]) ||
-							 !OidIsValid(relations.oids[TABLE_ACTIVITY])))
+		relations[which] = table_oid(build, table_names[which]);
+	if (build->is_survey && (!OidIsValid(relations[TABLE_SESSION]) ||
+							 !OidIsValid(relations[TABLE_ACTIVITY])))
 		return;
-	if (!has_all_triggers(&relations, generation) ||
-		(build->has_guards && !has_all_guards(&relations, generation)))
+	if (!has_all_triggers(relations, generation) ||
+		(build->has_guards && !has_all_guards(relations, generation)))
 	{
 		bool		is_wanted_now = true;
 
 		for (int i = 0; (set = set_of(build, i)) != NULL; i++)
-			if (OidIsValid(relations.oids[set->table]))
+			if (OidIsValid(relations[set->table]))
 				is_wanted_now &= must_add(build, check_triggers(build, set,
-																relations.oids[set->table]));
+																relations[set->table]));
 		if (!is_wanted_now)
 			return;
-		replace_triggers(build, &relations, generation);
+		replace_triggers(build, relations, generation);
 	}
 	for (int i = 0; (set = set_of(build, i)) != NULL; i++)
-		if (OidIsValid(relations.oids[set->table]))
-			ensure_trigger_comments(build, set, relations.oids[set->table]);
+		if (OidIsValid(relations[set->table]))
+			ensure_trigger_comments(build, set, relations[set->table]);
 }
 
 /*

@@ -104,9 +104,9 @@ refuse_unknown(Relation activity, const Store *store, int64 session_id)
 					session_id, NameStr(store->name)),
 			 errdetail("Key (session_id)=(" INT64_FORMAT ") is not present in table \"session\".",
 					   session_id),
-			 is_session_empty(store) ?
-			 errhint("Insert the session before its activities. Of a dump, restore table \"session\" before \"activity\", or data alone with --disable-triggers and then call ekran_create_store().") :
-			 errhint("Insert the session before its activities."),
+			 errhint("Insert the session before its activities.%s",
+					 !is_session_empty(store) ? "" :
+						 " Of a dump, restore table \"session\" before \"activity\", or data alone with --disable-triggers and then call ekran_create_store()."),
 			 errtable(activity)));
 }
 

@@ -496,7 +496,7 @@ guards_fault_of_piece(Relation table, StoreTable which)
 const char *
 guards_fault(Relation table, StoreTable which)
 {
-	/* The tables that nothing was wrong with, and as of which change of tables. */
+	/* Those that nothing was wrong with, as of some change of tables. */
 	static struct
 	{
 		Oid			table;
