@@ -452,6 +452,7 @@ typedef struct TouchedSessions
 } TouchedSessions;
 
 extern void touch(TouchedSet *set, const Touched *row);
+extern long count_touched(const TouchedSet *set);
 extern void touch_all_of(TouchedSet *set, const TouchedSet *other);
 extern void forget_all_of(TouchedSet *set, const TouchedSet *other);
 extern void sort_sessions(TouchedSet *set, TouchedSessions *sessions);
@@ -691,6 +692,9 @@ extern void note_lost_rows(Relation table, StoreTable which);
 /* replicating.c: what comes from another server */
 
 extern bool is_replicating(void);
+extern bool has_gathered(void);
+extern void append_gathered(void);
+extern void watch_replication(void);
 extern void note_replicated_session(const TriggerData *trigger);
 
 /* derived_table.c: writing to a derived table */

@@ -113,5 +113,6 @@ _PG_init(void)
 	watch_catalog();
 	watch_tables();
 	watch_transactions();
+	watch_replication();
 	watch_open_ones();
 }

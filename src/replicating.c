@@ -5,10 +5,14 @@
  *	  session_replication_role = replica.
  *
  * A logical replication applies its changes row by row, and fires no triggers of
- * statements.  So what a row changes is appended to the derived tables with that row.
- * Its initial copies, and what a session of that role writes by SQL, are statements,
- * noted as ever.  Nothing is checked in either case, for a foreign key would check
- * nothing, and nothing is deleted along: the other server does that, and sends it.
+ * statements.  So the rows of session tell of themselves one by one, and those of
+ * activity are gathered until their transaction ends: where a statement on the other
+ * server told once of a session, so does this.  As long as some are gathered, and
+ * wherever the role is that of a replica, readers read activities.
+ *
+ * Initial copies, and what a session of that role writes by SQL, are statements, noted
+ * as ever.  Nothing is checked in either case, for a foreign key would check nothing,
+ * and nothing is deleted along: the other server does that, and sends it.
  *
  * The derived tables are this store's own.  Where all tables are published, their rows
  * come as well, and are left out; and our own writes are so that nothing of them is
@@ -18,14 +22,27 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "ekran_sessions.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(ekran_activity_replicated);
 PG_FUNCTION_INFO_V1(ekran_derived_written);
+
+/* Sessions of which activities are gathered before they are told of. */
+#define MAX_GATHERED	10000
+
+/* Activities of a store that have come, gone or moved, in this transaction. */
+static struct
+{
+	MemoryContext context;		/* NULL: none */
+	Oid			schema;
+	TouchedSet	touched;
+}			gathered;
 
 /*
  * Are changes applied that have been checked and noted somewhere else?
@@ -82,6 +99,74 @@ append_touched(const Store *store, TouchedSet *set)
 	close_derived_table(&pending);
 }
 
+bool
+has_gathered(void)
+{
+	return gathered.context != NULL;
+}
+
+static void
+forget_gathered(void)
+{
+	memset(&gathered, 0, sizeof(gathered));
+}
+
+/*
+ * Append what has been gathered.  What a savepoint has taken back of it does no harm.
+ *
+ * Errors: 55000 if the derived tables are not as they were made.
+ */
+void
+append_gathered(void)
+{
+	MemoryContext context = gathered.context;
+	Store		store;
+
+	if (context == NULL)
+		return;
+	if (load_store(&store, gathered.schema))
+		append_touched(&store, &gathered.touched);
+	forget_gathered();
+	MemoryContextDelete(context);
+}
+
+/*
+ * Gather a row of activity, of a store.
+ */
+static void
+gather(const Store *store, const Touched *row)
+{
+	if (gathered.context != NULL && gathered.schema != store->schema)
+		append_gathered();
+	if (gathered.context == NULL)
+	{
+		gathered.context = AllocSetContextCreate(TopTransactionContext,
+												 "ekran_sessions gathered rows",
+												 ALLOCSET_SMALL_SIZES);
+		gathered.schema = store->schema;
+		gathered.touched.context = gathered.context;
+	}
+	touch(&gathered.touched, row);
+	if (count_touched(&gathered.touched) >= MAX_GATHERED)
+		append_gathered();
+}
+
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		append_gathered();
+	else if (event == XACT_EVENT_ABORT)
+		forget_gathered();
+}
+
+void
+watch_replication(void)
+{
+	RegisterXactCallback(end_transaction, NULL);
+}
+
 /*
  * Note a row of session that came, went or was updated by itself.
  *
@@ -132,16 +217,15 @@ get_trigger(FunctionCallInfo fcinfo, bool is_after)
 /*
  * ekran_activity_replicated() returns trigger
  *
- * After each row of activity, or of a partition: appends to pending where an activity
- * came or went by itself, in a session whose replication role is replica.  Errors:
- * 39P01 where it is not attached as ekran_create_store() does, 55000 if the derived
- * tables are not as they were made.
+ * After each row of activity, or of a partition: sees that pending is told where an
+ * activity came or went by itself, in a session whose replication role is replica.
+ * Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 if the
+ * derived tables are not as they were made.
  */
 Datum
 ekran_activity_replicated(PG_FUNCTION_ARGS)
 {
 	const TriggerData *trigger = get_trigger(fcinfo, true);
-	TouchedSet	touched = {0};
 	Touched		row;
 	Store		store;
 	int			id_column;
@@ -156,16 +240,15 @@ ekran_activity_replicated(PG_FUNCTION_ARGS)
 	id_column = require_column(trigger, "session_id", INT8OID);
 	date_column = require_column(trigger, "activity_date", TIMESTAMPTZOID);
 	row = activity_row(trigger->tg_trigslot, id_column, date_column);
-	touch(&touched, &row);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 	{
 		Touched		new_row = activity_row(trigger->tg_newslot, id_column, date_column);
 
 		if (is_same_session(&row, &new_row) && row.first == new_row.first)
 			return PointerGetDatum(NULL);
-		touch(&touched, &new_row);
+		gather(&store, &new_row);
 	}
-	append_touched(&store, &touched);
+	gather(&store, &row);
 	return PointerGetDatum(NULL);
 }
 

@@ -177,6 +177,7 @@ take_owner_rights(Store *store)
 CallerRights
 begin_maintenance(Store *store)
 {
+	append_gathered();
 	find_store(store);
 	return take_owner_rights(store);
 }

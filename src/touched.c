@@ -77,6 +77,13 @@ forget(TouchedSet *set, int64 session_id)
 		set->has_single = false;
 }
 
+long
+count_touched(const TouchedSet *set)
+{
+	return set->many != NULL ? hash_get_num_entries(set->many) :
+		set->has_single ? 1 : 0;
+}
+
 static int
 compare_touched(const void *a, const void *b)
 {
@@ -92,8 +99,7 @@ compare_touched(const void *a, const void *b)
 void
 sort_sessions(TouchedSet *set, TouchedSessions *sessions)
 {
-	long		count = set->many != NULL ? hash_get_num_entries(set->many) :
-		set->has_single ? 1 : 0;
+	long		count = count_touched(set);
 	Touched   **entries;
 	HASH_SEQ_STATUS status;
 	Touched    *entry;

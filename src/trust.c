@@ -45,9 +45,11 @@ why_not_now(void)
 		return "a statement on sessions or activities is in progress";
 	if (has_folded())
 		return "the transaction has folded";
-	/* Rows come one by one then, and each is noted a moment later. */
+	/* Rows that come one by one are noted later. */
 	if (is_replicating())
 		return "session_replication_role is replica";
+	if (has_gathered())
+		return "activities have come past the triggers of statements";
 	return NULL;
 }
 
