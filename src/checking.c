@@ -273,7 +273,8 @@ ekran_check(PG_FUNCTION_ARGS)
 	if (status.counts.state == DERIVED_OK)
 		status.counts = load_day_counts(&store, GetActiveSnapshot(),
 										status.generation, &counts);
-	if (is_in_use(&store, &status.gaps, "the idle-gap index"))
+	/* Of an empty table nobody is told by the index. */
+	if (is_in_use(&store, &status.gaps, "the idle-gap index") && !status.is_empty)
 		check_sessions(&store, result);
 	if (is_in_use(&store, &status.counts, "session_count"))
 		check_counts(&store, &counts, result);

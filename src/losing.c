@@ -316,6 +316,10 @@ note_lost_rows(Relation table, StoreTable which)
 		(which == TABLE_SESSION ? counts_tell_of_sessions(&store, snapshot) :
 		 index_tells_of_activity(&store, snapshot));
 	UnregisterSnapshot(snapshot);
-	if (are_lost)
-		mark_loss(&store, which == TABLE_SESSION ? TABLE_SESSION_COUNT : TABLE_PENDING);
+	if (!are_lost)
+		return;
+	/* The index knows which sessions run. */
+	mark_loss(&store, TABLE_PENDING);
+	if (which == TABLE_SESSION)
+		mark_loss(&store, TABLE_SESSION_COUNT);
 }

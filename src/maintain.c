@@ -214,7 +214,11 @@ maintain_counts(Maintenance *work, const Store *store)
 	if (fold.verdict.state == DERIVED_OK)
 		compact_counts(&fold, PG_INT64_MAX);
 	else if (work->is_recount)
+	{
 		recount_sessions(&fold);
+		/* Sessions that were lost, the index may take for finished ones. */
+		mark_loss(store, TABLE_PENDING);
+	}
 	else
 		ereport(NOTICE,
 				(errmsg("counting the sessions of store \"%s\" anew: %s",
