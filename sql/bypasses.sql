@@ -13,6 +13,9 @@ BEGIN
 			activity_id bigint NOT NULL, application text, url text, title text) PARTITION BY RANGE (activity_date);
 		CREATE TABLE parts.activity_1 PARTITION OF parts.activity FOR VALUES FROM ('2024-01-01') TO ('2024-01-02');
 		CREATE TABLE parts.activity_2 PARTITION OF parts.activity FOR VALUES FROM ('2024-01-02') TO ('2024-01-03');
+		CREATE TABLE parts.session (session_id bigint NOT NULL, client_guid uuid, user_id int, login_date timestamptz NOT NULL, logout_date timestamptz) PARTITION BY RANGE (session_id);
+		CREATE TABLE parts.session_1 PARTITION OF parts.session FOR VALUES FROM (MINVALUE) TO (1000);
+		CREATE TABLE parts.session_2 PARTITION OF parts.session FOR VALUES FROM (1000) TO (MAXVALUE);
 	END IF;
 	PERFORM ekran_create_store(store);
 	EXECUTE format($i$INSERT INTO %I.session SELECT i, NULL, NULL, '2024-01-01 20:00'::timestamptz + i * interval '1 min', CASE WHEN i %% 2 = 0 THEN '2024-01-02 12:00'::timestamptz END FROM generate_series(1, 20) i$i$, store);
@@ -102,7 +105,7 @@ SELECT format('CALL testing.bypass(%L, %L, ''replica'')', store, s) FROM unnest(
 	'UPDATE @.session SET login_date = login_date - interval ''3 days'', logout_date = NULL',
 	'UPDATE @.session SET logout_date = ''2024-01-03''',
 	'INSERT INTO @.activity (session_id, activity_date) VALUES (99, ''2024-01-02 09:00''); INSERT INTO @.session VALUES (99, NULL, NULL, ''2024-01-01'')',
-	'TRUNCATE @.session, @.activity',
+	'TRUNCATE @.session, @.activity', 'TRUNCATE @.session; INSERT INTO @.session SELECT i, NULL, NULL, ''2024-01-01 20:00'' FROM generate_series(1, 20) i',
 	'TRUNCATE @.activity; INSERT INTO @.activity (session_id, activity_date) VALUES (3, ''2024-01-02 09:00'')',
 	'TRUNCATE @.pending', 'TRUNCATE @.session_idle, @.session_count',
 	'DELETE FROM @.pending', 'DELETE FROM @.session_idle', 'UPDATE @.session_count SET sessions = 0', 'INSERT INTO @.session_count SELECT * FROM @.session_count',
@@ -116,6 +119,25 @@ SELECT format('CALL testing.bypass(''parts'', %L, ''replica'')', s) FROM unnest(
 	'UPDATE parts.activity_2 SET activity_date = activity_date + interval ''7 min''',
 	'DELETE FROM parts.activity_1',
 	'TRUNCATE parts.activity_2']) s \gexec
+-- in the midst of a statement on the whole table, before its end or after it
+CREATE FUNCTION testing.write_directly(store text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %I.activity_2 (session_id, activity_date, activity_id) SELECT i, ''2024-01-02 09:00'', -i FROM generate_series(1, 20) i', store);
+	EXECUTE format('UPDATE %I.activity_1 SET activity_date = activity_date - interval ''3 min'' WHERE session_id < 5', store);
+	EXECUTE format('DELETE FROM %I.activity_2 WHERE session_id > 15', store);
+	RETURN 1;
+END
+$$;
+SELECT format('CALL testing.bypass(''parts'', %L, %L)', s, role) FROM unnest(ARRAY['origin', 'replica']) role, unnest(ARRAY[
+	'WITH x AS (INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-01 23:59'') RETURNING 1) INSERT INTO @.activity_2 SELECT i, ''2024-01-02 09:00'', -i FROM x, generate_series(1, 20) i',
+	'WITH x AS (INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-01 23:59'') RETURNING 1) INSERT INTO @.activity_2 SELECT i, ''2024-01-02 09:00'', -i FROM (SELECT count(*) FROM x) c, generate_series(1, 20) i',
+	'WITH x AS (INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-01 23:59'') RETURNING 1) UPDATE @.activity_2 SET activity_date = activity_date + interval ''4 min'' FROM (SELECT count(*) FROM x) c',
+	'WITH x AS (INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-01 23:59'') RETURNING 1) DELETE FROM @.activity_2 USING x',
+	'WITH x AS (INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-01 23:59'') RETURNING 1) DELETE FROM @.activity_2 USING (SELECT count(*) FROM x) c',
+	'WITH x AS (INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-01 23:59'') RETURNING 1) INSERT INTO @.activity_2 SELECT 999, ''2024-01-02 09:00'', -1 FROM (SELECT count(*) FROM x) c',
+	'WITH x AS (INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-01 23:59'') RETURNING 1) INSERT INTO @.activity_2 SELECT 999, ''2024-01-02 09:00'', -1 FROM x',
+	'WITH x AS (UPDATE @.activity SET activity_date = activity_date + interval ''1 min'' WHERE session_id = 1 RETURNING 1) INSERT INTO @.session_2 SELECT 1000 + i, NULL, NULL, ''2024-01-01'' FROM (SELECT count(*) FROM x) c, generate_series(1, 20) i',
+	'INSERT INTO @.activity (session_id, activity_date) VALUES (testing.write_directly(''@''), ''2024-01-01 23:59:30'')']) s \gexec
 TABLE testing.outcomes;
 TRUNCATE testing.outcome;
 -- what is read amid all that is read from the activities
@@ -169,12 +191,22 @@ SELECT * FROM testing.failure('SELECT ekran_create_store(''parts'')') \gx
 
 -- Tables dropped, emptied, made otherwise.
 SELECT format('CALL testing.bypass(''whole'', %L)', s) FROM unnest(ARRAY['DROP TABLE @.pending', 'DROP TABLE @.session_idle', 'DROP TABLE @.session_count', 'DROP TABLE @.activity', 'TRUNCATE @.activity', 'TRUNCATE @.session, @.activity',
+	'CREATE TABLE @.parent (session_id bigint, gap_start timestamptz[] NOT NULL, gap_end timestamptz[] NOT NULL, reach tstzrange, generation text); ALTER TABLE @.session_idle INHERIT @.parent',
+	'CREATE TABLE @.parent (session_id bigint, gap_start timestamptz[] NOT NULL, gap_end timestamptz[] NOT NULL, reach tstzrange, generation text) PARTITION BY LIST (session_id); ALTER TABLE @.parent ATTACH PARTITION @.session_idle DEFAULT',
+	'DROP TRIGGER ekran_written ON @.session_idle; CREATE TRIGGER ekran_written BEFORE INSERT OR DELETE OR UPDATE OF generation ON @.session_idle FOR EACH STATEMENT EXECUTE FUNCTION ekran_derived_written()',
+	'DROP TRIGGER ekran_replicated ON @.activity; CREATE CONSTRAINT TRIGGER ekran_replicated AFTER INSERT OR UPDATE OR DELETE ON @.activity DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ekran_activity_replicated(); ALTER TABLE @.activity ENABLE ALWAYS TRIGGER ekran_replicated',
 	'TRUNCATE @.session', 'ALTER TABLE @.activity ALTER activity_date TYPE timestamptz USING activity_date + interval ''1 hour''', 'ALTER TABLE @.session ALTER login_date TYPE timestamptz USING login_date + interval ''1 hour''',
 	'ALTER TABLE @.activity ALTER title TYPE text USING upper(title)', 'ALTER TABLE @.pending ALTER first_moment TYPE timestamptz USING ''infinity''', 'ALTER TABLE @.session_idle ALTER gap_start TYPE timestamptz[] USING ''{-infinity}'', ALTER gap_end TYPE timestamptz[] USING ''{infinity}''', 'ALTER TABLE @.session_count ALTER sessions TYPE bigint USING 0', 'ALTER TABLE @.session_idle SET UNLOGGED',
 	'DROP TRIGGER ekran_replicated ON @.activity', 'DROP TRIGGER ekran_written ON @.pending', 'ALTER TABLE @.activity ENABLE TRIGGER ekran_replicated', 'ALTER TABLE @.activity ENABLE ALWAYS TRIGGER ekran_replicated',
 	'ALTER TABLE @.session ENABLE TRIGGER ekran_row', 'ALTER TABLE @.session_count DISABLE TRIGGER ekran_replicated']) s \gexec
 TABLE testing.outcomes;
 TRUNCATE testing.outcome;
+
+-- By another name, or in another place, a derived table can't be written to.
+CALL testing.fill('whole');
+SELECT s, role, f.code, f.message FROM unnest(ARRAY['origin', 'replica']) role, unnest(ARRAY['ALTER TABLE whole.session_idle RENAME TO z; DELETE FROM whole.z',
+	'ALTER TABLE whole.session RENAME TO z; DELETE FROM whole.session_idle', 'ALTER TABLE whole.session_count SET SCHEMA testing; UPDATE testing.session_count SET sessions = 0']) s,
+	LATERAL testing.failure(format('SET LOCAL session_replication_role = %s; %s', role, s)) f;
 
 -- The functions of these triggers, called otherwise.
 SELECT code, message FROM testing.failure('SELECT ekran_derived_written()');
@@ -188,7 +220,7 @@ SELECT count(*) FROM testing.strange;
 DROP SCHEMA parts, whole CASCADE;
 DROP VIEW testing.outcomes;
 DROP TABLE testing.strange, testing.outcome;
-DROP FUNCTION testing.answers, testing.by_activity, testing.is_exact, testing.amid;
+DROP FUNCTION testing.answers, testing.by_activity, testing.is_exact, testing.amid, testing.write_directly;
 DROP PROCEDURE testing.fill, testing.bypass;
 DROP OWNED BY regress_ekran_raw;
 DROP ROLE regress_ekran_raw;

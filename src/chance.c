@@ -96,6 +96,8 @@ lock_all_if_free(const Store *store, StoreTable written)
 	for (StoreTable which = TABLE_SESSION; are_free && which < NUM_STORE_TABLES; which++)
 		are_free = OidIsValid(store->tables[which]) &&
 			lock_if_free(store, which, AccessShareLock);
+	for (StoreTable which = TABLE_SESSION; are_free && which <= TABLE_ACTIVITY; which++)
+		are_free = lock_pieces_if_free(store, which);
 	return are_free;
 }
 

@@ -1083,7 +1083,7 @@ has_all_guards(const Oid *relations, const char *generation)
 	{
 		Relation	table = try_table_open(relations[which], AccessShareLock);
 
-		result = table != NULL && guards_fault(table, which) == NULL;
+		result = table != NULL && guards_fault(table, which, generation) == NULL;
 		if (table != NULL)
 			table_close(table, AccessShareLock);
 	}
@@ -1127,8 +1127,7 @@ create_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
 			trigger->has_new_rows ? " NEW TABLE AS new_rows" : "",
 			trigger->level,
 			trigger->condition != NULL ? trigger->condition : "",
-			build->extension, set->symbol,
-			generation != NULL ? quote_literal_cstr(generation) : "");
+			build->extension, set->symbol, quote_literal_cstr(generation));
 		if (build->has_guards && trigger->fires != TRIGGER_FIRES_ON_ORIGIN)
 			run("ALTER TABLE %s.%s ENABLE %s TRIGGER %s",
 				build->name, table_names[set->table],
@@ -1278,8 +1277,7 @@ replace_triggers(StoreBuild *build, const Oid *relations,
 		Oid			relation = relations[set->table];
 
 		drop_triggers(build, set, relation);
-		create_triggers(build, set, relation,
-						i < NUM_TRIGGER_SETS ? generation : NULL);
+		create_triggers(build, set, relation, generation);
 	}
 	if (is_right)
 		adopt_derived_tables(build, generation);

@@ -230,6 +230,8 @@ misfit(Relation table, const Store *store, StoreTable which, const char **missin
 	{
 		Form_pg_attribute column = TupleDescAttr(columns, i);
 
+		if (column->attinhcount > 0)
+			return psprintf("table \"%s\" inherits from another one", name);
 		if (derived_columns[which][i].name == NULL || column->attisdropped ||
 			column->atttypid != derived_columns[which][i].type ||
 			column->attgenerated != '\0' ||
@@ -393,6 +395,24 @@ lock_if_free(const Store *store, StoreTable which, LOCKMODE mode)
 		result = result && ConditionalLockRelationOid(lfirst_oid(cell), mode);
 	list_free(indexes);
 	table_close(table, NoLock);
+	return result;
+}
+
+/*
+ * Lock the partitions of a table that is locked, likewise.
+ */
+bool
+lock_pieces_if_free(const Store *store, StoreTable which)
+{
+	Oid			table = store->tables[which];
+	List	   *pieces = get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ?
+		find_all_inheritors(table, NoLock, NULL) : NIL;
+	ListCell   *cell;
+	bool		result = true;
+
+	foreach(cell, pieces)
+		result = result && ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock);
+	list_free(pieces);
 	return result;
 }
 
@@ -757,9 +777,9 @@ making_fault(const Store *store, const Relation *tables, StoreTable noted,
 		fault = "the derived tables are of another version of ekran_sessions";
 	if (fault != NULL || !is_guarded(generation))
 		return fault;
-	fault = guards_fault(tables[noted], noted);
+	fault = guards_fault(tables[noted], noted, generation);
 	for (StoreTable which = first; fault == NULL && which <= last; which++)
-		fault = guards_fault(tables[which], which);
+		fault = guards_fault(tables[which], which, generation);
 	return fault;
 }
 

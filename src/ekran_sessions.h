@@ -478,7 +478,7 @@ extern RowChanges *begin_row_changes(MemoryContext parent);
 extern void end_row_changes(RowChanges *changes);
 extern void note_session_row(RowChanges *changes, const TriggerData *trigger,
 							 bool is_updating);
-extern void note_moved_activity(RowChanges *changes, const TriggerData *trigger);
+extern void note_piece_row(RowChanges *changes, const TriggerData *trigger);
 extern void sum_up_sessions(RowChanges *changes, TouchedSessions *deleted,
 							TouchedSessions *renamed, TouchedSessions *changed);
 
@@ -496,7 +496,7 @@ extern void touch_moved_rows(TouchedSet *went, TouchedSet *came,
  * libraries of which one does so differently never share a generation.
  */
 #define GENERATION_FORMAT		"1"
-#define GENERATION_SIZE			64
+#define GENERATION_SIZE			96
 
 /* What ends the generation of stores that have guard_sets. */
 #define GUARDED_MARK			"-guarded"
@@ -543,7 +543,8 @@ extern const char *triggers_fault(const TriggerSet *set, Relation table,
 extern const char *noted_table_fault(const TriggerSet *set, Relation table);
 extern bool find_generation(const TriggerSet *set, Relation table,
 							char *generation, const char **reason);
-extern const char *guards_fault(Relation table, StoreTable which);
+extern const char *guards_fault(Relation table, StoreTable which,
+								const char *generation);
 extern bool is_our_format(const char *generation);
 extern bool is_guarded(const char *generation);
 
@@ -610,6 +611,7 @@ extern const char *derived_table_misfit(Relation table, const Store *store,
 extern const char *derived_table_fault(Relation table, const Store *store,
 									   StoreTable which);
 extern bool lock_if_free(const Store *store, StoreTable which, LOCKMODE mode);
+extern bool lock_pieces_if_free(const Store *store, StoreTable which);
 extern bool is_known_sound(const Store *store, StoreTable which);
 extern uint64 changes_of_tables(void);
 extern void watch_tables(void);
@@ -696,6 +698,7 @@ extern bool has_gathered(void);
 extern void append_gathered(void);
 extern void watch_replication(void);
 extern void note_replicated_session(const TriggerData *trigger);
+extern void note_activity_alone(const TriggerData *trigger);
 
 /* derived_table.c: writing to a derived table */
 

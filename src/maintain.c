@@ -89,8 +89,12 @@ unlock_maintenance(Oid pending)
 static void
 set_mark(Maintenance *work, const Fold *fold)
 {
-	snprintf(work->mark, sizeof(work->mark), MARK "%s " INT64_FORMAT,
-			 work->generation, work->continuation.next_id);
+	int			length = snprintf(work->mark, sizeof(work->mark), MARK "%s " INT64_FORMAT,
+								  work->generation, work->continuation.next_id);
+
+	/* Cut off, it would be taken for another place. */
+	if (length >= (int) sizeof(work->mark))
+		elog(ERROR, "mark of a rebuild is too long: %s", work->mark);
 	set_generations(fold, work->mark);
 }
 

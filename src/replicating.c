@@ -53,6 +53,18 @@ is_replicating(void)
 	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
 }
 
+pg_noreturn static void
+refuse_place(const TriggerData *trigger, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("trigger \"%s\" on table \"%s\" is not as ekran_create_store() makes it",
+					trigger->tg_trigger->tgname,
+					RelationGetRelationName(trigger->tg_relation)),
+			 errdetail("%s", detail),
+			 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+}
+
 /*
  * The store of the table that a trigger's row belongs to, perhaps in a partition of it.
  *
@@ -63,15 +75,11 @@ find_store_of_row(const TriggerData *trigger, StoreTable which, Store *store)
 {
 	Oid			table = whole_table(trigger->tg_relation);
 
-	if (!load_store(store, get_rel_namespace(table)) || store->tables[which] != table)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" on table \"%s\" is not as ekran_create_store() makes it",
-						trigger->tg_trigger->tgname,
-						RelationGetRelationName(trigger->tg_relation)),
-				 errdetail("The trigger must be fired by rows of a table \"%s\" of a store.",
-						   table_names[which]),
-				 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+	if (!load_store(store, get_rel_namespace(table)) || store->tables[which] != table ||
+		!is_table_of(table, store->owner, true))
+		refuse_place(trigger,
+					 psprintf("The trigger must be fired by rows of a table \"%s\" of a store, with the store's owner.",
+							  table_names[which]));
 }
 
 /*
@@ -131,11 +139,13 @@ append_gathered(void)
 }
 
 /*
- * Gather a row of activity, of a store.
+ * Gather activities of a store.
  */
 static void
-gather(const Store *store, const Touched *row)
+gather(const Store *store, const TouchedSet *touched)
 {
+	if (count_touched(touched) == 0)
+		return;
 	if (gathered.context != NULL && gathered.schema != store->schema)
 		append_gathered();
 	if (gathered.context == NULL)
@@ -146,7 +156,7 @@ gather(const Store *store, const Touched *row)
 		gathered.schema = store->schema;
 		gathered.touched.context = gathered.context;
 	}
-	touch(&gathered.touched, row);
+	touch_all_of(&gathered.touched, touched);
 	if (count_touched(&gathered.touched) >= MAX_GATHERED)
 		append_gathered();
 }
@@ -215,40 +225,60 @@ get_trigger(FunctionCallInfo fcinfo, bool is_after)
 }
 
 /*
+ * Note a row of activity that came, went or was updated by itself.  One that does so in
+ * a partition after the statement in whose midst it was written, when that has told of
+ * its own already, is checked for its session too.
+ *
+ * Errors: 39P01 if it is no store's, 55000 if the derived tables are not as they were
+ * made, 23503 if its session doesn't exist.
+ */
+void
+note_activity_alone(const TriggerData *trigger)
+{
+	RowChanges *changes = begin_row_changes(CurrentMemoryContext);
+	TouchedSessions came;
+	Store		store;
+
+	find_store_of_row(trigger, TABLE_ACTIVITY, &store);
+	note_lost_table(trigger, TABLE_ACTIVITY);
+	note_piece_row(changes, trigger);
+	if (is_replicating())
+	{
+		gather(&store, &changes->left);
+		gather(&store, &changes->came);
+	}
+	else
+	{
+		append_touched(&store, &changes->left);
+		append_touched(&store, &changes->came);
+		sort_sessions(&changes->came, &came);
+		lock_referenced_sessions(trigger->tg_relation, &store, &came);
+	}
+	end_row_changes(changes);
+}
+
+/*
  * ekran_activity_replicated() returns trigger
  *
  * After each row of activity, or of a partition: sees that pending is told where an
- * activity came or went by itself, in a session whose replication role is replica.
- * Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 if the
- * derived tables are not as they were made.
+ * activity came or went by itself, in a session whose replication role is replica, and
+ * which ones are changed in a partition.  Errors: 39P01 where it is not attached as
+ * ekran_create_store() does, 55000 if the derived tables are not as they were made,
+ * 23503 as a foreign key.
  */
 Datum
 ekran_activity_replicated(PG_FUNCTION_ARGS)
 {
 	const TriggerData *trigger = get_trigger(fcinfo, true);
-	Touched		row;
-	Store		store;
-	int			id_column;
-	int			date_column;
+	bool		is_update_of_piece = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
+		trigger->tg_relation->rd_rel->relispartition;
+	RowChanges *changes = changes_of_statement(trigger);
 
-	/* Statements tell of their rows themselves. */
-	if (!is_replicating() || is_in_statement_of(trigger))
-		return PointerGetDatum(NULL);
-
-	find_store_of_row(trigger, TABLE_ACTIVITY, &store);
-	note_lost_table(trigger, TABLE_ACTIVITY);
-	id_column = require_column(trigger, "session_id", INT8OID);
-	date_column = require_column(trigger, "activity_date", TIMESTAMPTZOID);
-	row = activity_row(trigger->tg_trigslot, id_column, date_column);
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-	{
-		Touched		new_row = activity_row(trigger->tg_newslot, id_column, date_column);
-
-		if (is_same_session(&row, &new_row) && row.first == new_row.first)
-			return PointerGetDatum(NULL);
-		gather(&store, &new_row);
-	}
-	gather(&store, &row);
+	/* Of the rest, a statement tells itself, or trigger ekran_moved. */
+	if (changes == NULL && (is_replicating() || is_update_of_piece))
+		note_activity_alone(trigger);
+	else if (changes != NULL && is_update_of_piece)
+		note_piece_row(changes, trigger);
 	return PointerGetDatum(NULL);
 }
 
@@ -264,18 +294,22 @@ Datum
 ekran_derived_written(PG_FUNCTION_ARGS)
 {
 	const TriggerData *trigger = get_trigger(fcinfo, false);
+	StoreTable	which = TABLE_SESSION_IDLE;
 	Store		store;
 
-	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
-	{
-		if (is_replicating())
-			return PointerGetDatum(NULL);
+	/* By another name it would be written to unnoted. */
+	if (!load_store(&store, RelationGetNamespace(trigger->tg_relation)))
+		which = NUM_STORE_TABLES;
+	while (which < NUM_STORE_TABLES &&
+		   store.tables[which] != RelationGetRelid(trigger->tg_relation))
+		which++;
+	if (which == NUM_STORE_TABLES)
+		refuse_place(trigger, "The trigger must be fired on a derived table of a store, in its place and by its name.");
+
+	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
+		mark_loss(&store, which);
+	else if (!is_replicating())
 		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
 							   trigger->tg_newtuple : trigger->tg_trigtuple);
-	}
-	if (load_store(&store, RelationGetNamespace(trigger->tg_relation)))
-		for (StoreTable which = TABLE_SESSION_IDLE; which < NUM_STORE_TABLES; which++)
-			if (store.tables[which] == RelationGetRelid(trigger->tg_relation))
-				mark_loss(&store, which);
 	return PointerGetDatum(NULL);
 }

@@ -6,7 +6,8 @@
  * Those of session tell all of it, row by row: for a single session that is quicker
  * than transition tables, and right for every command.  Those of activity's partitions
  * tell of the rows that an UPDATE moves from one to another, for the server puts these
- * into no transition table where a MERGE does it.
+ * into no transition table where a MERGE does it, and of those that are written to a
+ * partition by its own name in the midst of a statement.
  *
  * A row that moves so is deleted from one partition and inserted in another.  What the
  * server leaves in its old place tells that it has moved.
@@ -201,17 +202,32 @@ note_session_row(RowChanges *changes, const TriggerData *trigger, bool is_updati
 }
 
 /*
- * Note a row of activity that came to a partition, or went from it.
+ * Note a row of activity that came to a partition, went from it, or was updated there.
+ *
+ * All of them, for in the midst of a statement on the whole table, a function or another
+ * part of the same query can write to a partition by its own name, and nothing tells
+ * whose row it is.  No transition table has that; to note others twice does no harm.
  */
 void
-note_moved_activity(RowChanges *changes, const TriggerData *trigger)
+note_piece_row(RowChanges *changes, const TriggerData *trigger)
 {
-	Touched		row = activity_row(trigger->tg_trigslot,
-								   require_column(trigger, "session_id", INT8OID),
-								   require_column(trigger, "activity_date", TIMESTAMPTZOID));
+	int			id_column = require_column(trigger, "session_id", INT8OID);
+	int			date_column = require_column(trigger, "activity_date", TIMESTAMPTZOID);
+	Touched		row = activity_row(trigger->tg_trigslot, id_column, date_column);
 
-	touch(TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? &changes->came : &changes->left,
-		  &row);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		touch(&changes->came, &row);
+	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		touch(&changes->left, &row);
+	else
+	{
+		Touched		new_row = activity_row(trigger->tg_newslot, id_column, date_column);
+
+		if (is_same_session(&row, &new_row) && row.first == new_row.first)
+			return;
+		touch(&changes->left, &row);
+		touch(&changes->came, &new_row);
+	}
 }
 
 /*

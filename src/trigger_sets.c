@@ -86,7 +86,7 @@ static const StoreTrigger activity_triggers[] = {
 	PARTITION_TRIGGER,
 	{"ekran_moved", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_DELETE,
 		"AFTER INSERT OR DELETE", "ROW", NULL, NULL, false, false, true, TRIGGER_FIRES_ALWAYS,
-	"Notes activities that an UPDATE moves from one partition to another."},
+	"Notes activities that come to a partition, or leave it."},
 };
 
 /*
@@ -122,6 +122,9 @@ static const StoreTrigger activity_guards[] = {
 		TRIGGER_TYPE_DELETE,
 		"AFTER INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, TRIGGER_FIRES_ON_REPLICA,
 	"Notes activities that a logical replication brings, changes or takes."},
+	{"ekran_changed", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE,
+		"AFTER UPDATE", "ROW", NULL, NULL, false, false, true, TRIGGER_FIRES_ALWAYS,
+	"Notes activities that are changed in a partition, in the midst of another statement."},
 };
 
 #define DERIVED_GUARDS(columns) \
@@ -135,7 +138,8 @@ static const StoreTrigger activity_guards[] = {
 		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, \
 		TRIGGER_FIRES_ON_REPLICA, \
 	"Leaves out what a logical replication brings: that is another store's."}, \
-	TYPES_TRIGGER(columns)
+	TYPES_TRIGGER(columns), \
+	ALONE_TRIGGER
 
 static const StoreTrigger idle_guards[] = {
 	DERIVED_GUARDS(" OF session_id, gap_start, gap_end, reach, generation"),
@@ -219,6 +223,9 @@ trigger_generation(const Trigger *trigger)
 	return trigger->tgargs[0];
 }
 
+/*
+ * Find a trigger that is fired when the wanted one is, and sees what that does.
+ */
 static const Trigger *
 find_trigger(const TriggerDesc *triggers, const StoreTrigger *wanted,
 			 Oid function)
@@ -229,6 +236,8 @@ find_trigger(const TriggerDesc *triggers, const StoreTrigger *wanted,
 
 		if (trigger->tgfoid == function &&
 			trigger->tgtype == wanted->type &&
+			!trigger->tgdeferrable && !OidIsValid(trigger->tgconstraint) &&
+			(trigger->tgnattr > 0) == (wanted->columns != NULL) &&
 			(trigger->tgqual != NULL) == (wanted->condition != NULL) &&
 			(trigger->tgoldtable != NULL) == wanted->has_old_rows &&
 			(trigger->tgnewtable != NULL) == wanted->has_new_rows)
@@ -442,11 +451,11 @@ is_enabled(const Trigger *trigger, const StoreTrigger *wanted)
 }
 
 /*
- * What is wrong with when the triggers of a set are fired on a table, or NULL.  A
- * partition has those for rows, and no others.
+ * What is wrong with the triggers of a set on a table, and when they are fired, or NULL.
+ * A partition has those for rows, and no others.
  */
 static const char *
-firing_fault(const TriggerSet *set, Relation table)
+firing_fault(const TriggerSet *set, Relation table, const char *generation)
 {
 	bool		is_partition = table->rd_rel->relispartition;
 	char		kind = is_partition ? RELKIND_PARTITIONED_TABLE : table->rd_rel->relkind;
@@ -467,12 +476,20 @@ firing_fault(const TriggerSet *set, Relation table)
 		if (!is_enabled(trigger, wanted))
 			return psprintf("trigger \"%s\" of table \"%s\" has been disabled, or enabled otherwise than it was",
 							trigger->tgname, name);
+		if (strcmp(trigger_generation(trigger), generation) != 0)
+			return psprintf("trigger \"%s\" of table \"%s\" has another argument than the others",
+							trigger->tgname, name);
+		/* Those that name columns of a derived table name them all. */
+		if (wanted->columns != NULL && set->columns[0] == NULL &&
+			trigger->tgnattr != RelationGetNumberOfAttributes(table))
+			return psprintf("trigger \"%s\" of table \"%s\" has been replaced",
+							trigger->tgname, name);
 	}
 	return NULL;
 }
 
 static const char *
-guards_fault_of_piece(Relation table, StoreTable which)
+guards_fault_of_piece(Relation table, StoreTable which, const char *generation)
 {
 	const char *fault = NULL;
 
@@ -482,10 +499,10 @@ guards_fault_of_piece(Relation table, StoreTable which)
 		return psprintf("partition \"%s\" is not logged", RelationGetRelationName(table));
 	for (int i = 0; fault == NULL && i < NUM_TRIGGER_SETS; i++)
 		if (trigger_sets[i].table == which)
-			fault = firing_fault(&trigger_sets[i], table);
+			fault = firing_fault(&trigger_sets[i], table, generation);
 	for (int i = 0; fault == NULL && i < NUM_GUARD_SETS; i++)
 		if (guard_sets[i].table == which)
-			fault = firing_fault(&guard_sets[i], table);
+			fault = firing_fault(&guard_sets[i], table, generation);
 	return fault;
 }
 
@@ -494,7 +511,7 @@ guards_fault_of_piece(Relation table, StoreTable which)
  * comes by other ways than ordinary statements; NULL if nothing is.
  */
 const char *
-guards_fault(Relation table, StoreTable which)
+guards_fault(Relation table, StoreTable which, const char *generation)
 {
 	/* Those that nothing was wrong with, as of some change of tables. */
 	static struct
@@ -510,7 +527,7 @@ guards_fault(Relation table, StoreTable which)
 
 	if (guarded[which].table == oid && guarded[which].changes == changes)
 		return NULL;
-	fault = guards_fault_of_piece(table, which);
+	fault = guards_fault_of_piece(table, which, generation);
 	pieces = table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
 		find_all_inheritors(oid, NoLock, NULL) : NIL;
 	foreach(cell, pieces)
@@ -520,7 +537,7 @@ guards_fault(Relation table, StoreTable which)
 
 		if (piece == NULL)
 			continue;
-		fault = guards_fault_of_piece(piece, which);
+		fault = guards_fault_of_piece(piece, which, generation);
 		table_close(piece, AccessShareLock);
 	}
 	list_free(pieces);

@@ -177,17 +177,18 @@ check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 static void
 note_row(const TriggerData *trigger, StoreTable table)
 {
-	bool		is_updating = has_statement(trigger, TRIGGER_EVENT_UPDATE);
-	RowChanges *changes;
+	RowChanges *changes = changes_of_statement(trigger);
+	bool		is_updating;
 
-	/* Activities that don't move are in a transition table. */
 	if (table == TABLE_ACTIVITY)
 	{
-		if (is_updating)
-			note_moved_activity(changes_of_statement(trigger), trigger);
+		if (changes != NULL)
+			note_piece_row(changes, trigger);
+		else if (!is_replicating())
+			note_activity_alone(trigger);
 		return;
 	}
-	changes = changes_of_statement(trigger);
+	is_updating = has_statement(trigger, TRIGGER_EVENT_UPDATE);
 	if (changes == NULL && is_replicating())
 	{
 		note_replicated_session(trigger);
@@ -414,9 +415,12 @@ note_sessions(const TriggerData *trigger, const Store *store, DayCounts *counts,
 		append_counts(&table, counts);
 		close_derived_table(&table);
 	}
-	if (changed->count > 0)
+	if (is_truncate || changed->count > 0)
 	{
 		open_derived_table(&table, store, TABLE_PENDING);
+		/* The index knows which sessions run. */
+		if (is_truncate)
+			insert_generation(&table, TABLE_PENDING, TRUNCATED);
 		append_pending(&table, changed);
 		close_derived_table(&table);
 	}

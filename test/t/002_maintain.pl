@@ -139,4 +139,26 @@ is(state(), 'ok', 'made anew all the same');
 is($node->safe_psql('postgres', 'SELECT indexed_sessions FROM ekran_status()'), 1, 'of what there is');
 is(differences(), 0, 'exact');
 
+# Of ids at the far end, a call that goes on begins where it was too.
+$node->safe_psql('postgres', <<'SQL');
+SELECT ekran_create_store('far');
+INSERT INTO far.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2024-01-05 00:00+00'
+FROM (SELECT -9223372036854775808 + i FROM generate_series(0, 399) i UNION ALL SELECT -i FROM generate_series(1, 20) i UNION ALL SELECT 9223372036854775807 - i FROM generate_series(0, 199) i) x (i);
+INSERT INTO far.activity (session_id, activity_date) SELECT session_id, '2024-01-01 00:00+00'::timestamptz + i * interval '2 min' FROM far.session, generate_series(1, 1000) i;
+ANALYZE far.session, far.activity;
+TRUNCATE far.session_idle, far.pending;
+SQL
+my $far = 'SET ekran_sessions.store = far;';
+($calls, $milliseconds, $done) = (0, 30, 0);
+while ($node->safe_psql('postgres', "$far SELECT state FROM ekran_status()") eq 'raw' && $calls++ < 60)
+{
+	finish(begin("$far\nSET statement_timeout = '${milliseconds}ms';\nCALL ekran_maintain();\n"));
+	my $now = $node->safe_psql('postgres', 'SELECT count(session_id) FROM far.session_idle');
+	$milliseconds += 50 if $now == $done;
+	$done = $now;
+}
+cmp_ok($calls, '>', 1, "far ids made anew in $calls calls");
+is($done, 620, 'all of them');
+is($node->safe_psql('postgres', "$far SELECT * FROM ekran_check()"), '', 'ekran_check() finds nothing');
+
 done_testing();
