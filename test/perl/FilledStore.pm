@@ -46,6 +46,18 @@ sub touch
 	$self->sql("INSERT INTO $store.activity (session_id, activity_date) SELECT session_id, login_date + random() * interval '8 hours' FROM $store.session");
 }
 
+# Much that is pending for each of them, past the trigger that would tell.
+sub swell
+{
+	my ($self) = @_;
+	my $store = $self->{name};
+	$self->sql(<<"SQL");
+ALTER TABLE $store.pending DISABLE TRIGGER ekran_written;
+INSERT INTO $store.pending SELECT session_id, '-infinity', 'infinity' FROM $store.session, generate_series(1, 25);
+ALTER TABLE $store.pending ENABLE TRIGGER ekran_written;
+SQL
+}
+
 # What the base tables hold, as far as they are there.
 sub base
 {

@@ -152,11 +152,7 @@ crash_amid('ekran_maintain()',
 	call => 'CALL ekran_maintain()',
 	prepare => sub {
 		$store->touch;
-		sql(<<'SQL');
-ALTER TABLE ekran.pending DISABLE TRIGGER ekran_written;
-INSERT INTO ekran.pending SELECT session_id, '-infinity', 'infinity' FROM ekran.session, generate_series(1, 25);
-ALTER TABLE ekran.pending ENABLE TRIGGER ekran_written;
-SQL
+		$store->swell;
 	},
 	after => sub {
 		my ($what, $base) = @_;

@@ -50,7 +50,7 @@ my @writes = (
 	{ name => 'ekran_rebuild()', call => 'SELECT ekran_rebuild()', prepare => sub { sql('TRUNCATE ekran.session_idle, ekran.session_count') }, state => 'raw' },
 	{ name => 'ekran_maintain(), made anew', call => 'CALL ekran_maintain()', prepare => sub { sql('TRUNCATE ekran.session_idle') }, state => 'raw', commits => 1 },
 	{ name => 'ekran_maintain()', call => 'CALL ekran_maintain()', commits => 1,
-		prepare => sub { $store->touch; sql("INSERT INTO ekran.pending SELECT session_id, '-infinity', 'infinity' FROM ekran.session, generate_series(1, 25)") } },
+		prepare => sub { $store->touch; $store->swell } },
 	{ name => 'ekran_purge()', call => "SELECT ekran_purge('2024-02-01')" },
 	{ name => 'ekran_close_sessions()', call => "SELECT count(*) FROM ekran_close_sessions('1 hour', '2025-01-01')" },
 	{ name => 'ekran_create_store(), new', call => "SELECT ekran_create_store('fresh')" },
