@@ -113,6 +113,16 @@ SELECT format('CALL testing.bypass(%L, %L, ''replica'')', store, s) FROM unnest(
 	]) s \gexec
 TABLE testing.outcomes;
 TRUNCATE testing.outcome;
+-- the role is changed between a row and its trigger, or within a statement
+SELECT format('CALL testing.bypass(%L, %L, ''replica'')', store, s) FROM unnest(ARRAY['whole', 'parts']) store, unnest(ARRAY[
+	'INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-02 05:05'') RETURNING set_config(''session_replication_role'', ''origin'', false)',
+	'DELETE FROM @.session_idle WHERE session_id < 5 AND set_config(''session_replication_role'', ''origin'', false) IS NOT NULL',
+	'DELETE FROM @.session WHERE session_id < 5 AND set_config(''session_replication_role'', ''origin'', false) IS NOT NULL; INSERT INTO @.session SELECT i, NULL, NULL, ''2024-01-01'' FROM generate_series(1, 4) i']) s \gexec
+SELECT format('CALL testing.bypass(%L, %L)', store, s) FROM unnest(ARRAY['whole', 'parts']) store, unnest(ARRAY[
+	'DELETE FROM @.session WHERE session_id < 5 AND set_config(''session_replication_role'', ''replica'', false) IS NOT NULL; SET session_replication_role = origin; INSERT INTO @.session SELECT i, NULL, NULL, ''2024-01-01'' FROM generate_series(1, 4) i']) s \gexec
+SELECT format('CALL testing.bypass(''parts'', %L, ''replica'')', 'INSERT INTO @.activity_2 VALUES (1, ''2024-01-02 05:05'', -1) RETURNING set_config(''session_replication_role'', ''origin'', false)') \gexec
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
 -- and to a partition
 SELECT format('CALL testing.bypass(''parts'', %L, ''replica'')', s) FROM unnest(ARRAY[
 	'INSERT INTO parts.activity_2 SELECT i, ''2024-01-02 03:05'', -i FROM generate_series(1, 20) i',

@@ -1111,7 +1111,9 @@ create_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
 				const char *generation)
 {
 	char		kind = get_rel_relkind(relation);
+	StringInfoData enabling;
 
+	initStringInfo(&enabling);
 	for (int i = 0; i < set->count; i++)
 	{
 		const StoreTrigger *trigger = &set->triggers[i];
@@ -1129,11 +1131,13 @@ create_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
 			trigger->condition != NULL ? trigger->condition : "",
 			build->extension, set->symbol, quote_literal_cstr(generation));
 		if (build->has_guards && trigger->fires != TRIGGER_FIRES_ON_ORIGIN)
-			run("ALTER TABLE %s.%s ENABLE %s TRIGGER %s",
-				build->name, table_names[set->table],
-				trigger->fires == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
-				trigger->name);
+			appendStringInfo(&enabling, "%s ENABLE %s TRIGGER %s",
+							 enabling.len > 0 ? "," : "",
+							 trigger->fires == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
+							 trigger->name);
 	}
+	if (enabling.len > 0)
+		run("ALTER TABLE %s.%s%s", build->name, table_names[set->table], enabling.data);
 }
 
 static void
@@ -1221,7 +1225,8 @@ set_of(const StoreBuild *build, int i)
 
 /*
  * Are the derived tables right at this moment, of a store that is made by older
- * versions, without guards?  It is locked.
+ * versions, without guards?  It is locked.  What a replication has brought to such a
+ * store, nobody knows.
  */
 static bool
 is_right_unguarded(const StoreBuild *build, const char *generation)
@@ -1231,7 +1236,8 @@ is_right_unguarded(const StoreBuild *build, const char *generation)
 	DayCounts	counts;
 	bool		result;
 
-	if (build->is_stale || is_guarded(generation))
+	if (build->is_stale || is_guarded(generation) ||
+		is_found("SELECT FROM pg_catalog.pg_subscription_rel"))
 		return false;
 	store = built_store(build);
 	CommandCounterIncrement();

@@ -270,24 +270,49 @@ Datum
 ekran_activity_replicated(PG_FUNCTION_ARGS)
 {
 	const TriggerData *trigger = get_trigger(fcinfo, true);
-	bool		is_update_of_piece = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
-		trigger->tg_relation->rd_rel->relispartition;
 	RowChanges *changes = changes_of_statement(trigger);
 
-	/* Of the rest, a statement tells itself, or trigger ekran_moved. */
-	if (changes == NULL && (is_replicating() || is_update_of_piece))
+	/*
+	 * Whatever the role is by now: it may have been another one when the row
+	 * was written.
+	 */
+	if (changes == NULL)
 		note_activity_alone(trigger);
-	else if (changes != NULL && is_update_of_piece)
+	else if (trigger->tg_relation->rd_rel->relispartition &&
+			 TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		note_piece_row(changes, trigger);
+	/* Of the rest the statement tells itself, or trigger ekran_moved. */
 	return PointerGetDatum(NULL);
+}
+
+/*
+ * Let a derived table be trusted no more, once for a command.  Each of its rows asks for
+ * it, since the role may have been another one when the statement began.
+ */
+static void
+mark_once(const Store *store, StoreTable which)
+{
+	static Oid	marked_table = InvalidOid;
+	static TransactionId marked_in = InvalidTransactionId;
+	static CommandId marked_by = InvalidCommandId;
+	TransactionId transaction = GetTopTransactionId();
+	CommandId	command = GetCurrentCommandId(true);
+
+	if (marked_table == store->tables[which] && marked_in == transaction &&
+		marked_by == command)
+		return;
+	mark_loss(store, which);
+	marked_table = store->tables[which];
+	marked_in = transaction;
+	marked_by = command;
 }
 
 /*
  * ekran_derived_written() returns trigger
  *
- * Before a statement on a derived table: lets it be trusted no more, until it is made
- * anew.  Before a row of one, in a session whose replication role is replica: leaves it
- * out.  Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 if
+ * Before a statement on a derived table, or a row of one: lets it be trusted no more,
+ * until it is made anew, or leaves the row out, in a session whose replication role is
+ * replica.  Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 if
  * the table is not as it was made.
  */
 Datum
@@ -306,10 +331,11 @@ ekran_derived_written(PG_FUNCTION_ARGS)
 	if (which == NUM_STORE_TABLES)
 		refuse_place(trigger, "The trigger must be fired on a derived table of a store, in its place and by its name.");
 
+	if (is_replicating())
+		return PointerGetDatum(NULL);
+	mark_once(&store, which);
 	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
-		mark_loss(&store, which);
-	else if (!is_replicating())
-		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
-							   trigger->tg_newtuple : trigger->tg_trigtuple);
-	return PointerGetDatum(NULL);
+		return PointerGetDatum(NULL);
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+						   trigger->tg_newtuple : trigger->tg_trigtuple);
 }

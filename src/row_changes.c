@@ -150,7 +150,7 @@ note_updated_session(RowChanges *changes, const SessionRow *old, const SessionRo
 	bool		is_moved = old->has_login != new->has_login ||
 		(new->has_login && old->login != new->login);
 
-	if (!is_same)
+	if (!is_same && !is_replicating())
 	{
 		touch(&changes->left, &old->touched);
 		touch(&changes->came, &new->touched);
@@ -177,9 +177,8 @@ note_session_row(RowChanges *changes, const TriggerData *trigger, bool is_updati
 	SessionRow	row = session_row(trigger, trigger->tg_trigslot);
 
 	/* It may be another one that has the id then, and its activities. */
-	if ((is_updating && trigger->tg_relation->rd_rel->relispartition &&
-		 !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)) ||
-		(is_replicating() && TRIGGER_FIRED_BY_DELETE(trigger->tg_event)))
+	if (is_updating && trigger->tg_relation->rd_rel->relispartition &&
+		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		touch(&changes->changed, &row.touched);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
@@ -189,7 +188,9 @@ note_session_row(RowChanges *changes, const TriggerData *trigger, bool is_updati
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 	{
-		touch(is_moved_away(trigger, is_updating) ? &changes->left : &changes->deleted,
+		/* In that role its activities stay. */
+		touch(is_replicating() ? &changes->changed :
+			  is_moved_away(trigger, is_updating) ? &changes->left : &changes->deleted,
 			  &row.touched);
 		count_row(changes, &row, -1);
 	}

@@ -136,7 +136,7 @@ static const StoreTrigger activity_guards[] = {
 	{"ekran_replicated", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | \
 		TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE, \
 		"BEFORE INSERT OR UPDATE OR DELETE", "ROW", NULL, NULL, false, false, false, \
-		TRIGGER_FIRES_ON_REPLICA, \
+		TRIGGER_FIRES_ALWAYS, \
 	"Leaves out what a logical replication brings: that is another store's."}, \
 	TYPES_TRIGGER(columns), \
 	ALONE_TRIGGER

@@ -470,7 +470,7 @@ end_session_statement(const TriggerData *trigger)
 				  &changed);
 
 	if (is_replicating())
-		deleted.count = renamed.count = is_truncate = 0;
+		is_truncate = false;
 	if (deleted.count > 0 || renamed.count > 0 || is_truncate)
 	{
 		SPI_connect();
