@@ -1158,8 +1158,9 @@ ensure_trigger_comments(StoreBuild *build, const TriggerSet *set, Oid relation)
 
 /*
  * Refuse partitions whose rows a crash would take, and those that the store's owner may
- * make no triggers on: the server would name one, and not what to do.  Without locks, for while it only looks, it must keep
- * nobody waiting; what has gone meanwhile does no harm.
+ * make no triggers on: the server would name one, and not what to do.  Without locks,
+ * for while it only looks, it must keep nobody waiting; what has gone meanwhile does no
+ * harm.
  */
 static void
 check_partitions(const StoreBuild *build, StoreTable which, Oid relation)

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -29,7 +30,6 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "ekran_sessions.h"
-#include "access/table.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"

@@ -132,7 +132,7 @@ trust_for_caller(const Store *store, const IdleRule *rule, bool keep_locked)
 			status.gaps.reason;
 	if (trust.not_by_reach == NULL)
 		trust.not_by_reach = status.gaps.reason != NULL ? status.gaps.reason :
-			status.counts.state == DERIVED_BROKEN ? status.counts.reason :
+			status.counts.reason != NULL ? status.counts.reason :
 			!has_session_key(store) ? "table \"session\" lacks its key" : NULL;
 	if (trust.not_by_counts == NULL)
 		trust.not_by_counts = status.counts.reason;
