@@ -824,9 +824,9 @@ can_notice(void)
 	run_sql(control, "BEGIN;"
 			"INSERT INTO ekran.activity (session_id, activity_date)"
 			" VALUES (1, '2024-01-01 17:00');"
-			"ALTER TABLE ekran.pending DISABLE TRIGGER ekran_written;"
+			"ALTER TABLE ekran.pending DISABLE TRIGGER ekran_written, DISABLE TRIGGER ekran_replicated;"
 			"DELETE FROM ekran.pending WHERE session_id = 1;"
-			"ALTER TABLE ekran.pending ENABLE TRIGGER ekran_written");
+			"ALTER TABLE ekran.pending ENABLE TRIGGER ekran_written, ENABLE ALWAYS TRIGGER ekran_replicated");
 	result = PQexec(control, COMPARE_SQL);
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		bail_out("%s", PQerrorMessage(control));

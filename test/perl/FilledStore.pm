@@ -52,9 +52,9 @@ sub swell
 	my ($self) = @_;
 	my $store = $self->{name};
 	$self->sql(<<"SQL");
-ALTER TABLE $store.pending DISABLE TRIGGER ekran_written;
+ALTER TABLE $store.pending DISABLE TRIGGER ekran_written, DISABLE TRIGGER ekran_replicated;
 INSERT INTO $store.pending SELECT session_id, '-infinity', 'infinity' FROM $store.session, generate_series(1, 25);
-ALTER TABLE $store.pending ENABLE TRIGGER ekran_written;
+ALTER TABLE $store.pending ENABLE TRIGGER ekran_written, ENABLE ALWAYS TRIGGER ekran_replicated;
 SQL
 }
 
