@@ -9,7 +9,7 @@ CREATE FUNCTION testing.described(relation regclass) RETURNS SETOF text LANGUAGE
 	FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum)
 	UNION ALL (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = relation AND contype NOT IN ('n', 't') ORDER BY conname)
 	UNION ALL (SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = relation ORDER BY 1)
-	UNION ALL (SELECT regexp_replace(pg_get_triggerdef(oid), '''1-[0-9a-f]{32}-guarded''', 'GENERATION')
+	UNION ALL (SELECT regexp_replace(pg_get_triggerdef(oid), '''2-[0-9a-f]{32}''', 'GENERATION')
 		|| CASE tgenabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' IN REPLICAS' ELSE '' END
 	FROM pg_trigger WHERE tgrelid = relation AND NOT tgisinternal ORDER BY tgname)
 	UNION ALL (SELECT format('replica identity %s, %s', relreplident, reloptions) FROM pg_class WHERE oid = relation AND relreplident <> 'd')

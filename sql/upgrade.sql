@@ -86,7 +86,7 @@ WHERE p.made IS DISTINCT FROM p.updated AND p.definition IS DISTINCT FROM n.defi
 -- And a store of every version, with something folded and something not, which is
 -- completed, to a store made anew: object by object, and with what is derived as it was.
 CREATE FUNCTION testing.store_described(store name) RETURNS SETOF text LANGUAGE sql SET search_path = pg_catalog AS $$
-	SELECT regexp_replace(replace(d, store, '@'), '1-[0-9a-f]{32}', 'GENERATION', 'g') FROM (
+	SELECT regexp_replace(replace(d, store, '@'), '2-[0-9a-f]{32}', 'GENERATION', 'g') FROM (
 		SELECT format('%s %s owner %s, %s, %s, replica identity %s, acl %s: %s', relkind, relname, relowner::regrole, relpersistence, reloptions, relreplident, relacl, obj_description(oid, 'pg_class')) FROM pg_class WHERE relnamespace = store::regnamespace AND relkind <> 'c'
 		UNION ALL SELECT format('%s.%s %s %s %s: %s', relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum)) FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = store::regnamespace AND relkind IN ('r', 'v') AND attnum > 0
 		UNION ALL SELECT format('%s: %s', pg_get_constraintdef(o.oid), obj_description(o.oid, 'pg_constraint')) FROM pg_constraint o WHERE connamespace = store::regnamespace AND contype <> 'n'

@@ -1035,11 +1035,10 @@ new_generation(const StoreBuild *build)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random values")));
 	initStringInfo(&generation);
-	appendStringInfoString(&generation, GENERATION_FORMAT "-");
+	appendStringInfo(&generation, "%s-",
+					 build->has_guards ? GENERATION_FORMAT : UNGUARDED_FORMAT);
 	for (size_t i = 0; i < sizeof(random); i++)
 		appendStringInfo(&generation, "%02x", random[i]);
-	if (build->has_guards)
-		appendStringInfoString(&generation, GUARDED_MARK);
 	return generation.data;
 }
 

@@ -492,14 +492,14 @@ extern void touch_moved_rows(TouchedSet *went, TouchedSet *came,
 /* trigger_sets.c: the triggers that note what is written */
 
 /*
- * What the derived tables hold, and how sessions are dealt out to those who fold:
- * libraries of which one does so differently never share a generation.
+ * What the derived tables hold, how sessions are dealt out to those who fold, and which
+ * triggers there are: libraries of which one knows less of that never share a
+ * generation.  Stores that older versions have made are used as they are.
  */
-#define GENERATION_FORMAT		"1"
+#define GENERATION_FORMAT		"2"
+#define UNGUARDED_FORMAT		"1"
 #define GENERATION_SIZE			96
 
-/* What ends the generation of stores that have guard_sets. */
-#define GUARDED_MARK			"-guarded"
 
 typedef struct StoreTrigger
 {

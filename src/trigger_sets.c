@@ -549,25 +549,28 @@ guards_fault(Relation table, StoreTable which, const char *generation)
 	return fault;
 }
 
+static bool
+has_format(const char *generation, const char *format)
+{
+	size_t		length = strlen(format);
+
+	return strncmp(generation, format, length) == 0 && generation[length] == '-';
+}
+
+/*
+ * Is it of triggers that see what comes by other ways than ordinary statements, too?
+ */
+bool
+is_guarded(const char *generation)
+{
+	return has_format(generation, GENERATION_FORMAT);
+}
+
 /*
  * Is this a generation of derived tables as we keep them?
  */
 bool
 is_our_format(const char *generation)
 {
-	const char *format = GENERATION_FORMAT "-";
-
-	return strncmp(generation, format, strlen(format)) == 0;
-}
-
-/*
- * Was it made with the triggers that see what comes by other ways too?
- */
-bool
-is_guarded(const char *generation)
-{
-	size_t		length = strlen(generation);
-	size_t		mark = strlen(GUARDED_MARK);
-
-	return length > mark && strcmp(generation + length - mark, GUARDED_MARK) == 0;
+	return is_guarded(generation) || has_format(generation, UNGUARDED_FORMAT);
 }
