@@ -328,6 +328,7 @@ typedef struct StoreBuild
 	LOCKMODE	lock;			/* that what is missing takes */
 	bool		is_stale;		/* was a part of its upkeep missing? */
 	bool		has_guards;		/* does the extension have their functions? */
+	bool		is_made[NUM_STORE_TABLES];	/* by this call, or to be made? */
 } StoreBuild;
 
 static const StoreQuery highest_activity_id = {
@@ -725,6 +726,7 @@ ensure_table(StoreBuild *build, const TableDefinition *table)
 	else
 	{
 		build->is_stale |= table->is_derived;
+		build->is_made[table->which] = true;
 		if (!must_add(build, ShareRowExclusiveLock))
 			return;
 		create_table(build, table);
@@ -1071,17 +1073,21 @@ has_all_triggers(const Oid *relations, char *generation)
 }
 
 /*
- * Are all guards, and was the generation made with them?
+ * Are all guards, and was the generation made with them?  But for those of tables that
+ * are new, which nobody has written to.
  */
 static bool
-has_all_guards(const Oid *relations, const char *generation)
+has_all_guards(const StoreBuild *build, const Oid *relations, const char *generation)
 {
 	bool		result = is_guarded(generation);
 
 	for (StoreTable which = TABLE_SESSION; result && which < NUM_STORE_TABLES; which++)
 	{
-		Relation	table = try_table_open(relations[which], AccessShareLock);
+		Relation	table;
 
+		if (build->is_made[which])
+			continue;
+		table = try_table_open(relations[which], AccessShareLock);
 		result = table != NULL && guards_fault(table, which, generation) == NULL;
 		if (table != NULL)
 			table_close(table, AccessShareLock);
@@ -1308,7 +1314,7 @@ ensure_triggers(StoreBuild *build)
 							 !OidIsValid(relations[TABLE_ACTIVITY])))
 		return;
 	if (!has_all_triggers(relations, generation) ||
-		(build->has_guards && !has_all_guards(relations, generation)))
+		(build->has_guards && !has_all_guards(build, relations, generation)))
 	{
 		bool		is_wanted_now = true;
 
@@ -1320,6 +1326,10 @@ ensure_triggers(StoreBuild *build)
 			return;
 		replace_triggers(build, relations, generation);
 	}
+	else if (!build->is_survey)
+		for (int i = NUM_TRIGGER_SETS; (set = set_of(build, i)) != NULL; i++)
+			if (build->is_made[set->table])
+				create_triggers(build, set, relations[set->table], generation);
 	for (int i = 0; (set = set_of(build, i)) != NULL; i++)
 		if (OidIsValid(relations[set->table]))
 			ensure_trigger_comments(build, set, relations[set->table]);
@@ -1519,6 +1529,7 @@ lock_what_it_takes(StoreBuild *build)
 		AcceptInvalidationMessages();
 		build->lock = NoLock;
 		build->is_stale = false;
+		memset(build->is_made, 0, sizeof(build->is_made));
 		ensure_store(build);
 		if (build->lock <= held)
 			break;
