@@ -106,7 +106,8 @@ refuse_unknown(Relation activity, const Store *store, int64 session_id)
 					   session_id),
 			 errhint("Insert the session before its activities.%s",
 					 !is_session_empty(store) ? "" :
-						 " Of a dump, restore table \"session\" before \"activity\", or data alone with --disable-triggers and then call ekran_create_store()."),
+						 " Of a dump, restore table \"session\" before \"activity\", which was refused and can be restored once more;"
+					 " or data alone into an empty store, as a superuser, with --disable-triggers, and then call ekran_create_store()."),
 			 errtable(activity)));
 }
 

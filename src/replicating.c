@@ -62,7 +62,7 @@ refuse_place(const TriggerData *trigger, const char *detail)
 					trigger->tg_trigger->tgname,
 					RelationGetRelationName(trigger->tg_relation)),
 			 errdetail("%s", detail),
-			 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+			 errhint("Put a table that was moved or renamed back, or drop the trigger or the table; ekran_create_store() makes what a store needs.")));
 }
 
 /*

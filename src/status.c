@@ -151,7 +151,7 @@ store_status(const Store *store)
  * How the store that the setting names is, under the caller's snapshot: state ok, raw,
  * broken or, of a store of views, views, and why; what answers the caller, index or
  * activity, and what counts sessions for the caller, session_count or session, where
- * reason is null or says why not the former.  Counts of rows are null for who may not
+ * reason is null or says why not the former, or else that an older version has made it.  Counts of rows are null for who may not
  * read the table, and of a broken store or one of views, whose activities have no size
  * that could be told.
  * Errors: those of find_store().
@@ -183,6 +183,8 @@ ekran_status(PG_FUNCTION_ARGS)
 		trust.not_by_counts = status.counts.reason;
 	reason = verdict.state != DERIVED_OK ? verdict.reason :
 		trust.not_by_index != NULL ? trust.not_by_index : trust.not_by_counts;
+	if (reason == NULL && !is_guarded(status.generation))
+		reason = "an older version has made the store, which ekran_create_store() completes";
 
 	values[STATUS_STORE] = NameGetDatum(&store.name);
 	values[STATUS_STATE] =

@@ -119,6 +119,15 @@ sub is_held
 	is(join(' ', map { holds_old($_) =~ s/unknown/$which/r } @connections), join(' ', ($which) x @connections), $title);
 }
 
+# A store of a newer format the old library reads from its activities, and keeps nothing.
+my $left_alone = qr/^(?:\n?ERROR 55000: store "\w+" is broken: the derived tables are of another version of ekran_sessions)+$/;
+
+sub leaves_alone
+{
+	my ($c, $said) = @_;
+	return !$old_is_guarded && $c->{name} =~ /^A\./ && $said =~ $left_alone;
+}
+
 # Every connection given is told what the rules say, and ekran_check() by an owner's
 # finds nothing.
 sub is_exact
@@ -132,7 +141,7 @@ sub is_exact
 		push @wrong, "$c->{name} compares: $said" if $said ne 'exact';
 		next unless $c->{checks};
 		$said = say_to($c, 'SELECT * FROM ekran_check()');
-		push @wrong, "$c->{name} checks: $said" if $said ne '';
+		push @wrong, "$c->{name} checks: $said" if $said ne '' && !leaves_alone($c, $said);
 	}
 	ok(!@wrong, "$title: exact") or diag join "\n", map { substr $_, 0, 400 } @wrong;
 	return !@wrong;
@@ -187,14 +196,14 @@ sub work
 				my ($who, $what, $sql) = @$_;
 				my $name = "$title: $store, $what by $side->{$who}{name}";
 				my $said = say_to($side->{$who}, $sql =~ s/:id/$id/gr);
-				unlike($said, qr/ERROR|LOST/, $name) if $said =~ /ERROR|LOST/;
+				unlike($said, qr/ERROR|LOST/, $name) if $said =~ /ERROR|LOST/ && !leaves_alone($side->{$who}, $said);
 				is_exact($name, $a->{reader}, $b->{reader}, $a->{owner}, $b->{owner});
 			}
 			says($side->{agent}, "INSERT INTO activity (session_id, activity_date) VALUES (-1, '2024-01-01')", qr/^ERROR 23503/, "$title: $store, no activity without a session");
 		}
 		for my $c ($a->{owner}, $b->{owner})
 		{
-			says($c, 'SELECT state, answered_by, counted_by FROM ekran_status()', 'ok|index|session_count', "$title: $store: the state");
+			says($c, 'SELECT state, answered_by, counted_by FROM ekran_status()', $c == $a->{owner} ? qr/^(?:ok\|index\|session_count|broken\|activity\|session)$/ : 'ok|index|session_count', "$title: $store: the state");
 		}
 	}
 	use_store('ekran', map { values %$_ } $a, $b);
@@ -341,8 +350,8 @@ if ($old ne '1.0')
 	say_to($A->{reader}, 'COMMIT');
 }
 is(answer_of($B->{owner}), "\n", 'the stores are completed');
-my $generations = q{SELECT string_agg(right(split_part(encode(tgargs, 'escape'), '\000', 1), 8), ' ' ORDER BY tgrelid::regclass::text) FROM pg_trigger WHERE tgname = 'ekran_begin'};
-is($node->safe_psql('postgres', $generations) , '-guarded -guarded -guarded -guarded', 'and guarded');
+my $generations = q{SELECT string_agg(left(encode(tgargs, 'escape'), 2), ' ' ORDER BY tgrelid::regclass::text) FROM pg_trigger WHERE tgname = 'ekran_begin'};
+is($node->safe_psql('postgres', $generations), '2- 2- 2- 2-', 'and guarded');
 is_exact('completed', map { @$_{qw(reader owner super)} } $A, $B);
 says($_->{reader}, $prepare, 't', 'prepared before') for $A, $B;
 # (a TRUNCATE empties tables under older snapshots too)
@@ -359,12 +368,14 @@ for my $c ($A->{owner}, $A->{super}, $B->{owner}, $A->{owner})
 {
 	says($c, "SELECT ekran_create_store(); SELECT ekran_create_store('ekran_parts')", "\n", 'completed again');
 	is_exact("completed again by $c->{name}", map { @$_{qw(reader owner)} } $A, $B);
-	says($_, 'SELECT state, answered_by FROM ekran_status()', 'ok|index', "completed again by $c->{name}") for $A->{owner}, $B->{owner};
-	says($_, 'CALL ekran_maintain()', '', "maintained") for $A->{owner}, $B->{owner};
+	says($A->{owner}, 'SELECT state, answered_by FROM ekran_status()', qr/^(?:ok\|index|broken\|activity)$/, "completed again by $c->{name}");
+	says($B->{owner}, 'SELECT state, answered_by FROM ekran_status()', 'ok|index', "completed again by $c->{name}");
+	says($A->{owner}, 'CALL ekran_maintain()', qr/^$|$left_alone/, "maintained");
+	says($B->{owner}, 'CALL ekran_maintain()', '', "maintained");
 }
-is($node->safe_psql('postgres', $generations), '-guarded -guarded -guarded -guarded', 'still guarded');
 end_load($load, 'a load while stores are completed');
 says($B->{owner}, "SELECT ekran_create_store(); SELECT ekran_create_store('ekran_parts')", "\n", 'completed again');
+is($node->safe_psql('postgres', $generations), '2- 2- 2- 2-', 'guarded again');
 work('completed', $A, $B);
 
 # Queries with parallel workers, which load the files that are there now.
@@ -415,7 +426,8 @@ if (!$old_is_guarded)
 			for my $sql ("INSERT INTO session (session_id, login_date) VALUES (7001, '2024-01-01 03:00')", "UPDATE session SET logout_date = login_date + interval '99 min' WHERE session_id % 3 = 0",
 				"UPDATE session SET session_id = 7002 WHERE session_id = 7001", "DELETE FROM session WHERE session_id = 7002", 'SELECT ekran_refresh() IS NOT NULL')
 			{
-				unlike(say_to($side->{super}, $sql), qr/ERROR|LOST/, "$store: replica: $sql by $side->{super}{name}");
+				my $said = say_to($side->{super}, $sql);
+				unlike($said, qr/ERROR|LOST/, "$store: replica: $sql by $side->{super}{name}") if !leaves_alone($side->{super}, $said);
 				is_exact("$store: replica: $sql by $side->{super}{name}", map { @$_{qw(reader owner super)} } $A, $B);
 			}
 		}
@@ -426,30 +438,27 @@ if (!$old_is_guarded)
 		# Emptied by A, which no trigger sees.
 		say_to($A->{owner}, 'TRUNCATE pending');
 		is_exact("$store: a derived table is emptied", map { @$_{qw(reader owner super)} } $A, $B);
-		say_to($A->{owner}, 'CALL ekran_maintain()');
+		say_to($B->{owner}, 'CALL ekran_maintain()');
 		# What B writes to them, A trusts no more.
 		say_to($B->{owner}, 'DELETE FROM session_idle');
 		is_exact("$store: B writes to a derived table", map { @$_{qw(reader super)} } $A, $B);
-		says($_->{owner}, 'SELECT state FROM ekran_status()', 'raw', "$store: B writes to a derived table") for $A, $B;
-		say_to($A->{owner}, 'CALL ekran_maintain()');
-		is_exact("$store: and A maintains it", map { @$_{qw(reader owner super)} } $A, $B);
-		says($_->{owner}, 'SELECT state FROM ekran_status()', 'ok', "$store: and A maintains it") for $A, $B;
+		says($A->{owner}, 'SELECT state FROM ekran_status()', 'broken', "$store: B writes to a derived table");
+		says($B->{owner}, 'SELECT state FROM ekran_status()', 'raw', "$store: B writes to a derived table");
+		say_to($B->{owner}, 'CALL ekran_maintain()');
+		is_exact("$store: and B maintains it", map { @$_{qw(reader owner super)} } $A, $B);
+		says($B->{owner}, 'SELECT state FROM ekran_status()', 'ok', "$store: and B maintains it");
 	}
 	use_store('ekran', map { values %$_ } $A, $B);
 }
 
-# All triggers disabled for a load, and enabled: what tells of that, the old library does
-# not know, as it never has. Until B completes the store, for which A finds it whole.
+# All triggers disabled for a load, and enabled: the old library reads activities anyway.
+# It makes triggers of its own when it completes the store, and all anew.
 my $load_unseen = join '; ', (map { "ALTER TABLE $_ DISABLE TRIGGER ALL" } qw(activity session)),
   "INSERT INTO session (session_id, login_date) VALUES (8000, '2024-01-01 10:00')", map { "ALTER TABLE $_ ENABLE TRIGGER ALL" } qw(activity session);
 say_to($B->{super}, $load_unseen);
-is_exact('all triggers disabled and enabled', $B->{reader});
-{
-	local $TODO = 'the old library does not see that all triggers were disabled' if !$old_is_guarded;
-	is_exact('all triggers disabled and enabled', $A->{reader});
-}
+is_exact('all triggers disabled and enabled', $A->{reader}, $B->{reader});
 says($A->{owner}, 'SELECT ekran_create_store()', '', 'all triggers disabled and enabled: completed');
-says($B->{owner}, 'SELECT state FROM ekran_status()', 'broken', 'all triggers disabled and enabled: completed by A');
+says($B->{owner}, 'SELECT state FROM ekran_status()', $old_is_guarded ? 'broken' : 'ok', 'all triggers disabled and enabled: completed by A');
 says($B->{owner}, 'SELECT ekran_create_store()', '', 'all triggers disabled and enabled: completed');
 is_exact('all triggers disabled and enabled, completed by B', map { @$_{qw(reader owner super)} } $A, $B);
 
@@ -465,7 +474,7 @@ for my $store (@stores)
 }
 work('made by A', $A, $B);
 says($B->{owner}, "SELECT ekran_create_store(); SELECT ekran_create_store('ekran_parts')", "\n", 'made by A, completed');
-is($node->safe_psql('postgres', $generations), '-guarded -guarded -guarded -guarded', 'made by A, completed: guarded');
+is($node->safe_psql('postgres', $generations), '2- 2- 2- 2-', 'made by A, completed: guarded');
 work('made by A, completed', $A, $B) if !$ENV{EKRAN_TEST_QUICK};
 is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT relreplident::text, ' ') FROM pg_class WHERE relname IN ('session_idle', 'pending', 'session_count') AND relkind = 'r'"), 'n', 'completed by B: nothing of derived tables is sent');
 
@@ -636,12 +645,9 @@ publish(@$_) for [ $A, 'written', $work[0][2] =~ s/:id/801/gr ],
   [ $A, 'rebuilt', 'SELECT 1 FROM (SELECT ekran_rebuild()) r' ],
   [ $B, 'completed', 'SELECT ekran_create_store()' ],
   [ $B, 'rebuilt', 'SELECT 1 FROM (SELECT ekran_rebuild()) r' ];
-{
-	# The old library updates derived rows, which the log says without a key.
-	local $TODO = 'a fold by the old library stops who subscribes to all tables' if !$old_is_guarded;
-	say_to($A->{owner}, $work[0][2] =~ s{:id}{803}gr . '; CALL ekran_maintain()');
-	arrives('publisher: folded by A');
-}
+# The old library would update derived rows, which the log says without a key.
+say_to($A->{owner}, $work[0][2] =~ s{:id}{803}gr . '; CALL ekran_maintain()');
+arrives('publisher: not folded by A');
 disconnect($_) for map { values %$_ } $A, $B, $S;
 is_alive($publisher, 'publisher');
 $subscriber->stop('immediate');

@@ -3,6 +3,7 @@ package FilledStore;
 
 use strict;
 use warnings;
+use StoreCluster;
 use Test::More;
 
 # A store of a cluster's, made by whoever makes it.
@@ -51,11 +52,7 @@ sub swell
 {
 	my ($self) = @_;
 	my $store = $self->{name};
-	$self->sql(<<"SQL");
-ALTER TABLE $store.pending DISABLE TRIGGER ekran_written, DISABLE TRIGGER ekran_replicated;
-INSERT INTO $store.pending SELECT session_id, '-infinity', 'infinity' FROM $store.session, generate_series(1, 25);
-ALTER TABLE $store.pending ENABLE TRIGGER ekran_written, ENABLE ALWAYS TRIGGER ekran_replicated;
-SQL
+	forge($self->{node}, "$store.pending", "INSERT INTO $store.pending SELECT session_id, '-infinity', 'infinity' FROM $store.session, generate_series(1, 25)");
 }
 
 # What the base tables hold, as far as they are there.

@@ -7,7 +7,7 @@ use warnings;
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 
-our @EXPORT = qw(start_cluster psql_command);
+our @EXPORT = qw(start_cluster psql_command forge);
 
 # Returns the running cluster. On top of what PostgreSQL::Test::Cluster takes care
 # of (a private socket, no fsync) it depends on nobody's locale, and is as a server
@@ -23,6 +23,17 @@ sub start_cluster
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION ekran_sessions; SELECT ekran_create_store()');
 	return $node;
+}
+
+# Writes to a derived table of a store, past the triggers that would tell.
+sub forge
+{
+	my ($node, $table, $sql) = @_;
+	return $node->safe_psql('postgres', <<"SQL");
+ALTER TABLE $table DISABLE TRIGGER ekran_written, DISABLE TRIGGER ekran_replicated;
+$sql;
+ALTER TABLE $table ENABLE TRIGGER ekran_written, ENABLE ALWAYS TRIGGER ekran_replicated;
+SQL
 }
 
 # The psql of a session that a test watches while it runs, for IPC::Run to start:

@@ -127,13 +127,15 @@ sub fill_with_gaps
 	$node->safe_psql('postgres', <<"SQL");
 SELECT ekran_create_store('$store');
 INSERT INTO $store.session SELECT i, NULL, NULL, '2024-01-01 00:00+00', '2025-01-01 00:00+00' FROM generate_series(1, $sessions) i;
+SQL
+	forge($node, "$store.session_idle", <<"SQL");
 INSERT INTO $store.session_idle
 SELECT session_id, array_agg(t ORDER BY t), array_agg(next ORDER BY next)
 	FROM (SELECT session_id, t, coalesce(lead(t) OVER (PARTITION BY session_id ORDER BY t), 'infinity') AS next
 		FROM (SELECT session_id, '-infinity'::timestamptz AS t FROM $store.session
 			UNION ALL SELECT session_id, '2024-01-01'::timestamptz + n * interval '90 s' + random() * interval '20 s'
 			FROM $store.session, generate_series(1, $gaps) n) m) p
-	GROUP BY session_id;
+	GROUP BY session_id
 SQL
 }
 
@@ -166,15 +168,15 @@ fill_store('thousands', 2000);
 fill_store('tens_of_thousands', 20_000);
 my @stores = ('thousands', 'tens_of_thousands');
 # what the insert trigger has folded by chance is pending again
-$node->safe_psql('postgres', "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+forge($node, "$_.pending", "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
 is_flat('ekran_refresh()', 'ekran_refresh()', @stores, 2000, 20_000);
 is_flat('ekran_rebuild()', 'ekran_rebuild()', @stores, 2000, 20_000);
-$node->safe_psql('postgres', "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+forge($node, "$_.pending", "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
 is_flat('ekran_maintain() of what is pending', 'CALL ekran_maintain()', @stores, 2000, 20_000);
 $node->safe_psql('postgres', "TRUNCATE $_.session_idle") for @stores;
 is_flat('ekran_maintain() of a raw store', 'CALL ekran_maintain()', @stores, 2000, 20_000);
 is_flat('ekran_check()', '(SELECT count(*) FROM ekran_check())', @stores, 0, 0);
-$node->safe_psql('postgres', "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
+forge($node, "$_.pending", "INSERT INTO $_.pending SELECT session_id, '-infinity', 'infinity' FROM $_.session") for @stores;
 # of each session a row of its own, of its half an hour
 is_flat($_->[0], "(SELECT count(*) FROM $_->[1])", @stores, 2000, 20_000)
   for [ 'ekran_sessions_all() in FROM', 'ekran_sessions_all()' ],
@@ -217,10 +219,10 @@ INSERT INTO mended.activity (session_id, activity_date)
 SELECT s, '2024-01-01 00:00+00'::timestamptz + n * interval '90 s' FROM generate_series(1, 100) s, generate_series(1, 5000) n;
 SET ekran_sessions.store = 'mended';
 SELECT ekran_refresh();
-ALTER TABLE mended.pending DISABLE TRIGGER ekran_written, DISABLE TRIGGER ekran_replicated;
+SQL
+forge($node, 'mended.pending', <<'SQL');
 INSERT INTO mended.pending SELECT s, m, m + interval '1 minute'
-FROM generate_series(1, 100) s, generate_series('2024-01-01 01:00+00'::timestamptz, '2024-01-06 00:00+00', '3 hours') m;
-ALTER TABLE mended.pending ENABLE TRIGGER ekran_written, ENABLE ALWAYS TRIGGER ekran_replicated;
+FROM generate_series(1, 100) s, generate_series('2024-01-01 01:00+00'::timestamptz, '2024-01-06 00:00+00', '3 hours') m
 SQL
 ($result, $growth) = peak_of(q{SET ekran_sessions.store = 'mended'; SET ekran_sessions.idle_threshold = '1min';
 	SELECT 'result ' || sum(idle_time) FROM ekran_sessions();});
