@@ -11,6 +11,8 @@ use PostgreSQL::Test::Utils;
 use StoreCluster;
 use Test::More;
 
+plan skip_all => 'no part of --quick' if $ENV{EKRAN_TEST_QUICK};
+
 my $AWKWARD = 'My "Store"';
 my %QUOTED = (ekran => 'ekran', $AWKWARD => '"My ""Store"""');
 my @STORES = ('ekran', $AWKWARD);

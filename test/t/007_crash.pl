@@ -15,6 +15,8 @@ use StoreCluster;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+plan skip_all => 'no part of --quick' if $ENV{EKRAN_TEST_QUICK};
+
 my $SESSIONS = 1000;
 
 my $node = start_cluster('main');

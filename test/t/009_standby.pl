@@ -12,6 +12,8 @@ use StoreCluster;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+plan skip_all => 'no part of --quick' if $ENV{EKRAN_TEST_QUICK};
+
 # To compile the queries of the independent reading would take longer than they do.
 $ENV{PGOPTIONS} = '-c jit=off -c search_path=ekran,public -c client_min_messages=warning -c timezone=UTC';
 

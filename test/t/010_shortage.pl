@@ -15,6 +15,8 @@ use PostgreSQL::Test::Utils;
 use StoreCluster;
 use Test::More;
 
+plan skip_all => 'no part of --quick' if $ENV{EKRAN_TEST_QUICK};
+
 my $SESSIONS = 3000;
 
 my $node = start_cluster('main');
