@@ -100,6 +100,8 @@ BEGIN
 	RETURN QUERY EXECUTE format('SELECT i::text FROM %1$I.session_idle i WHERE session_id IS NOT NULL UNION ALL SELECT p::text FROM %1$I.pending p WHERE session_id IS NOT NULL UNION ALL SELECT c::text FROM %1$I.session_count c WHERE day IS NOT NULL', store);
 END
 $$;
+DROP EXTENSION ekran_sessions;
+CREATE EXTENSION ekran_sessions;
 SELECT ekran_create_store('made_anew');
 CREATE TABLE testing.made_anew AS SELECT * FROM testing.store_described('made_anew') d;
 SELECT count(*) > 80 AS are_enough FROM testing.made_anew;

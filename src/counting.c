@@ -95,7 +95,8 @@ read_day_counts(Relation table, Snapshot snapshot, DayCounts *counts)
 		found.is_sound &= take_row(slot, &row);
 		if (row.is_generation)
 		{
-			read_generation(slot, found.generation);
+			if (!is_mark(found.generation))
+				read_generation(slot, found.generation);
 			found.generations++;
 		}
 		else
@@ -142,13 +143,11 @@ load_day_counts(const Store *store, Snapshot snapshot, const char *generation,
 	table_close(table, NoLock);
 
 	verdict.state = DERIVED_RAW;
-	if (found.generations == 0)
-		verdict.reason = "table \"session_count\" has been emptied, restored in part, or not made yet";
-	else if (found.generations > 1)
-		verdict.reason = "sessions have been truncated or lost, or table \"session_count\" written to or restored twice";
-	else if (strcmp(found.generation, generation) != 0)
-		verdict.reason = "table \"session_count\" is of another generation than the triggers";
-	else if (!found.is_sound)
+	verdict.reason = shown_fault("session_count", found.generations, found.generation,
+								 generation);
+	if (verdict.reason != NULL)
+		return verdict;
+	if (!found.is_sound)
 		verdict.reason = "table \"session_count\" holds what counts no sessions";
 	else if (counts->count > 0 && has_no_session(store, snapshot))
 		verdict.reason = "sessions have been lost";

@@ -49,6 +49,9 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+/* Rows among which a mark is looked for. */
+#define MANY_MARKS	100
+
 /* The columns of the derived tables. */
 static const struct
 {
@@ -638,8 +641,20 @@ end_derived_scan(DerivedScan *scan)
 }
 
 /*
+ * Is it one of the marks that stand in the place of a generation?
+ */
+bool
+is_mark(const char *generation)
+{
+	return strcmp(generation, MARK_TRUNCATED) == 0 ||
+		strcmp(generation, MARK_LOST) == 0 ||
+		strcmp(generation, MARK_WRITTEN) == 0 ||
+		strcmp(generation, MARK_RECOUNTED) == 0;
+}
+
+/*
  * How many rows of a derived table hold a generation under a snapshot, 2 standing for
- * more; and what the last of these holds.  -1 if its index has just gone.
+ * more; and what the last of these holds, or a mark.  -1 if its index has just gone.
  */
 int
 show_generation(Relation table, Snapshot snapshot, char *generation)
@@ -649,10 +664,35 @@ show_generation(Relation table, Snapshot snapshot, char *generation)
 
 	if (!begin_generation_scan(&scan, table, snapshot))
 		return -1;
-	while (count < 2 && next_generation(&scan, generation))
+	while (count < MANY_MARKS && (count < 2 || !is_mark(generation)) &&
+		   next_generation(&scan, generation))
 		count++;
 	end_derived_scan(&scan);
-	return count;
+	return Min(count, 2);
+}
+
+/*
+ * What is wrong with so many rows of a table's that hold a generation, and what one of
+ * them shows, or NULL.
+ */
+const char *
+shown_fault(const char *name, int count, const char *shown, const char *generation)
+{
+	if (count == 0)
+		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
+	if (strcmp(shown, MARK_TRUNCATED) == 0)
+		return "activities or sessions have been truncated";
+	if (strcmp(shown, MARK_LOST) == 0)
+		return "activities or sessions have been lost";
+	if (strcmp(shown, MARK_WRITTEN) == 0)
+		return psprintf("table \"%s\" has been written to by others than ekran_sessions", name);
+	if (strcmp(shown, MARK_RECOUNTED) == 0)
+		return "sessions have been counted anew, whose changes may have gone unnoted";
+	if (count > 1)
+		return psprintf("table \"%s\" has been restored twice", name);
+	if (strcmp(shown, generation) != 0)
+		return psprintf("table \"%s\" is of another generation than the triggers", name);
+	return NULL;
 }
 
 /*
@@ -663,18 +703,11 @@ const char *
 generation_fault(Relation table, Snapshot snapshot, const char *generation)
 {
 	const char *name = RelationGetRelationName(table);
-	char		shown[GENERATION_SIZE];
+	char		shown[GENERATION_SIZE] = "";
 	int			count = show_generation(table, snapshot, shown);
 
-	if (count < 0)
-		return psprintf("table \"%s\" lacks its index on session_id", name);
-	if (count == 0)
-		return psprintf("table \"%s\" has been emptied, restored in part, or not made yet", name);
-	if (count > 1)
-		return psprintf("activities have been truncated or lost, or table \"%s\" written to or restored twice", name);
-	if (strcmp(shown, generation) != 0)
-		return psprintf("table \"%s\" is of another generation than the triggers", name);
-	return NULL;
+	return count < 0 ? psprintf("table \"%s\" lacks its index on session_id", name) :
+		shown_fault(name, count, shown, generation);
 }
 
 /*

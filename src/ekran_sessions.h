@@ -550,6 +550,12 @@ extern bool is_guarded(const char *generation);
 
 /* derived.c: whether the derived tables can be trusted */
 
+/* What stands beside the generation, or in its place, where it can't be. */
+#define MARK_TRUNCATED	"truncated"
+#define MARK_LOST		"lost"
+#define MARK_WRITTEN	"written"
+#define MARK_RECOUNTED	"recounted"
+
 /* Columns of session_idle and pending; the last one is the generation. */
 #define DERIVED_SESSION_ID		1
 #define DERIVED_FIRST			2	/* first_moment, or gap_start */
@@ -633,6 +639,9 @@ extern void read_generation(TupleTableSlot *row, char *generation);
 extern bool next_generation(DerivedScan *scan, char *generation);
 extern void end_derived_scan(DerivedScan *scan);
 extern int	show_generation(Relation table, Snapshot snapshot, char *generation);
+extern bool is_mark(const char *generation);
+extern const char *shown_fault(const char *name, int count, const char *shown,
+							   const char *generation);
 extern const char *generation_fault(Relation table, Snapshot snapshot,
 									const char *generation);
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
@@ -688,7 +697,7 @@ extern bool find_reaching(const Store *store, TimestampTz moment, Datum *ids);
 /* losing.c: activities that were lost */
 
 extern bool is_empty(Relation table, Snapshot snapshot);
-extern void mark_loss(const Store *store, StoreTable which);
+extern void mark_loss(const Store *store, StoreTable which, const char *mark);
 extern void note_lost_rows(Relation table, StoreTable which);
 
 /* replicating.c: what comes from another server */
@@ -823,7 +832,8 @@ typedef struct CountFold
 typedef struct CountsFound
 {
 	int			generations;	/* rows that hold one */
-	char		generation[GENERATION_SIZE];	/* of the last of these */
+	char		generation[GENERATION_SIZE];	/* of the last of these, or a
+												 * mark */
 	bool		is_sound;		/* is all such as we write it? */
 } CountsFound;
 

@@ -30,9 +30,6 @@
 /* Sessions that are looked at, before every statement on an empty one. */
 #define FEW_SESSIONS	1000
 
-/* What is put beside the generation. */
-#define LOST	"lost"
-
 /*
  * Find the next row of a scan by SnapshotAny that a snapshot shows.  So, for the
  * reason that begin_derived_scan() has: who writes to a small table is not to conflict
@@ -277,17 +274,17 @@ counts_tell_of_sessions(const Store *store, Snapshot snapshot)
 }
 
 /*
- * Let a derived table be trusted no more, until it is made anew.
+ * Let a derived table be trusted no more, until it is made anew, and say why.
  *
  * Errors: 55000 if it is not as it was made.
  */
 void
-mark_loss(const Store *store, StoreTable which)
+mark_loss(const Store *store, StoreTable which, const char *mark)
 {
 	DerivedTable table;
 
 	open_derived_table(&table, store, which);
-	insert_generation(&table, which, LOST);
+	insert_generation(&table, which, mark);
 	close_derived_table(&table);
 }
 
@@ -319,7 +316,7 @@ note_lost_rows(Relation table, StoreTable which)
 	if (!are_lost)
 		return;
 	/* The index knows which sessions run. */
-	mark_loss(&store, TABLE_PENDING);
+	mark_loss(&store, TABLE_PENDING, MARK_LOST);
 	if (which == TABLE_SESSION)
-		mark_loss(&store, TABLE_SESSION_COUNT);
+		mark_loss(&store, TABLE_SESSION_COUNT, MARK_LOST);
 }

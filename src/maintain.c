@@ -221,7 +221,7 @@ maintain_counts(Maintenance *work, const Store *store)
 	{
 		recount_sessions(&fold);
 		/* Sessions that were lost, the index may take for finished ones. */
-		mark_loss(store, TABLE_PENDING);
+		mark_loss(store, TABLE_PENDING, MARK_RECOUNTED);
 	}
 	else
 		ereport(NOTICE,

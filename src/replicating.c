@@ -301,7 +301,7 @@ mark_once(const Store *store, StoreTable which)
 	if (marked_table == store->tables[which] && marked_in == transaction &&
 		marked_by == command)
 		return;
-	mark_loss(store, which);
+	mark_loss(store, which, MARK_WRITTEN);
 	marked_table = store->tables[which];
 	marked_in = transaction;
 	marked_by = command;

@@ -33,9 +33,6 @@
 PG_FUNCTION_INFO_V1(ekran_activity_changed);
 PG_FUNCTION_INFO_V1(ekran_session_changed);
 
-/* What is put beside the generation where rows are gone that none told of. */
-#define TRUNCATED	"truncated"
-
 static const StoreQuery delete_activities = {
 	.sql = "DELETE FROM @store@.activity a"
 	" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)",
@@ -244,7 +241,7 @@ note_activities(const TriggerData *trigger, const Store *store,
 	open_derived_table(&pending, store, TABLE_PENDING);
 	check_idle(store);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		insert_generation(&pending, TABLE_PENDING, TRUNCATED);
+		insert_generation(&pending, TABLE_PENDING, MARK_TRUNCATED);
 	append_pending(&pending, went);
 	append_pending(&pending, came);
 
@@ -411,7 +408,7 @@ note_sessions(const TriggerData *trigger, const Store *store, DayCounts *counts,
 	{
 		open_derived_table(&table, store, TABLE_SESSION_COUNT);
 		if (is_truncate)
-			insert_generation(&table, TABLE_SESSION_COUNT, TRUNCATED);
+			insert_generation(&table, TABLE_SESSION_COUNT, MARK_TRUNCATED);
 		append_counts(&table, counts);
 		close_derived_table(&table);
 	}
@@ -420,7 +417,7 @@ note_sessions(const TriggerData *trigger, const Store *store, DayCounts *counts,
 		open_derived_table(&table, store, TABLE_PENDING);
 		/* The index knows which sessions run. */
 		if (is_truncate)
-			insert_generation(&table, TABLE_PENDING, TRUNCATED);
+			insert_generation(&table, TABLE_PENDING, MARK_TRUNCATED);
 		append_pending(&table, changed);
 		close_derived_table(&table);
 	}
