@@ -97,7 +97,7 @@ for my $version (@versions)
 	is($old->safe_psql($database, "SELECT extversion FROM pg_extension WHERE extname = 'ekran_sessions'"),
 		$version, "before, $version: of that version");
 	$status{$version} = status($old, $database);
-	like($status{$version}, qr/^(?:ok\|\|index\|session_count\|[1-9]\d*\|[1-9]\d*\|[1-9]\d*(?:\n|\z)){2}/,
+	like($status{$version}, qr/^(?:ok\|[^|]*\|index\|session_count\|[1-9]\d*\|[1-9]\d*\|[1-9]\d*(?:\n|\z)){2}/,
 		"before, $version: their state is ok, and something is pending");
 	is_right($old, $database, "before, $version");
 	$answers{$version} = answers($old, $database, @asking);
@@ -197,7 +197,7 @@ SQL
 	my $answers = answers($node, $database, 'ekran_keeper');
 	like(ask($node, $database, 'ekran_keeper', 'SELECT ekran_refresh()'), qr/^[1-9]/, "$title: ekran_refresh() folds");
 	ask($node, $database, 'ekran_keeper', join '', map { "SET ekran_sessions.store = '$_'; CALL ekran_maintain();" } @stores);
-	like(status($node, $database), qr/^(?:ok\|\|index\|session_count\|[1-9]\d*\|0\|0(?:\n|\z)){2}/,
+	like(status($node, $database), qr/^(?:ok\|[^|]*\|index\|session_count\|[1-9]\d*\|0\|0(?:\n|\z)){2}/,
 		"$title: ekran_maintain() leaves nothing pending");
 	same_answers(answers($node, $database, 'ekran_keeper'), $answers, "$title, folded: the same answers");
 	is_right($node, $database, "$title, folded");
