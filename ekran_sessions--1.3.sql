@@ -55,7 +55,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
 COMMENT ON FUNCTION ekran_activity_replicated() IS
-'Trigger function of a store''s table activity, for sessions whose session_replication_role is replica: notes the activities that a logical replication brings, changes or takes. Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 where the store is broken.';
+'Trigger function of a store''s table activity: notes the activities that a logical replication brings, changes or takes, and those that are changed in a partition by its own name in the midst of another statement. Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 where the store is broken, 23503 for an unknown session.';
 
 CREATE FUNCTION ekran_derived_written()
 RETURNS trigger
@@ -63,7 +63,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 
 COMMENT ON FUNCTION ekran_derived_written() IS
-'Trigger function of a store''s tables session_idle, pending and session_count: lets what others write to them be trusted no more, until ekran_maintain() makes it anew, and leaves out what a logical replication brings. Errors: 39P01 where it is not attached as ekran_create_store() does, 55000 where the store is broken.';
+'Trigger function of a store''s tables session_idle, pending and session_count: lets what others write to them be trusted no more, until ekran_maintain() makes it anew, and leaves out what a logical replication brings. Errors: 39P01 where it is not attached as ekran_create_store() does, or the table has been moved or renamed, 55000 where the store is broken.';
 
 --
 -- Sessions in a window

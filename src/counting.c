@@ -110,17 +110,6 @@ read_day_counts(Relation table, Snapshot snapshot, DayCounts *counts)
 	return found;
 }
 
-static bool
-has_no_session(const Store *store, Snapshot snapshot)
-{
-	Relation	session = try_table_open(store->tables[TABLE_SESSION], AccessShareLock);
-	bool		result = session != NULL && is_empty(session, snapshot);
-
-	if (session != NULL)
-		table_close(session, NoLock);
-	return result;
-}
-
 /*
  * Read how many sessions a snapshot shows on each day, and judge whether that can be
  * trusted as of a generation, on a store whose triggers are as they were made.

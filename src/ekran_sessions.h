@@ -697,8 +697,14 @@ extern bool find_reaching(const Store *store, TimestampTz moment, Datum *ids);
 /* losing.c: activities that were lost */
 
 extern bool is_empty(Relation table, Snapshot snapshot);
+extern bool has_no_session(const Store *store, Snapshot snapshot);
 extern void mark_loss(const Store *store, StoreTable which, const char *mark);
 extern void note_lost_rows(Relation table, StoreTable which);
+
+/* triggers.c: what statements do */
+
+pg_noreturn extern void refuse_trigger(const TriggerData *trigger, const char *detail,
+									   const char *hint);
 
 /* replicating.c: what comes from another server */
 

@@ -118,9 +118,9 @@ are_few(Relation table, int64 *pages, int *first_piece)
 		return false;
 	/* Who inserts knows without asking for the size. */
 	target = RelationGetTargetBlock(table);
-	if (target == InvalidBlockNumber || target < FEW_PAGES)
-		target = RelationGetNumberOfBlocks(table);
-	*pages -= target;
+	if (target != InvalidBlockNumber && target >= FEW_PAGES)
+		return false;
+	*pages -= RelationGetNumberOfBlocks(table);
 	return *pages >= 0;
 }
 
@@ -150,6 +150,20 @@ bool
 is_empty(Relation table, Snapshot snapshot)
 {
 	return has_few_pages(table) && !has_row(table, snapshot);
+}
+
+/*
+ * Is there no session in a store under a snapshot, likewise?
+ */
+bool
+has_no_session(const Store *store, Snapshot snapshot)
+{
+	Relation	session = try_table_open(store->tables[TABLE_SESSION], AccessShareLock);
+	bool		result = session != NULL && is_empty(session, snapshot);
+
+	if (session != NULL)
+		table_close(session, NoLock);
+	return result;
 }
 
 /*

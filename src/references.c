@@ -58,22 +58,6 @@ typedef struct SessionKey
 	IndexScanDesc scan;			/* under the active snapshot */
 } SessionKey;
 
-/*
- * Is the table of sessions one that nothing has been restored to yet?
- */
-static bool
-is_session_empty(const Store *store)
-{
-	Relation	session = try_table_open(store->tables[TABLE_SESSION], AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool		result = session != NULL && is_empty(session, snapshot);
-
-	UnregisterSnapshot(snapshot);
-	if (session != NULL)
-		table_close(session, AccessShareLock);
-	return result;
-}
-
 static bool
 is_activity_there(const Store *store, int64 session_id)
 {
@@ -96,8 +80,14 @@ is_activity_there(const Store *store, int64 session_id)
 static void
 refuse_unknown(Relation activity, const Store *store, int64 session_id)
 {
+	Snapshot	snapshot;
+	bool		is_restore;
+
 	if (!is_activity_there(store, session_id))
 		return;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	is_restore = has_no_session(store, snapshot);
+	UnregisterSnapshot(snapshot);
 	ereport(ERROR,
 			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 			 errmsg("activity refers to session " INT64_FORMAT ", which is not in table \"%s.session\"",
@@ -105,7 +95,7 @@ refuse_unknown(Relation activity, const Store *store, int64 session_id)
 			 errdetail("Key (session_id)=(" INT64_FORMAT ") is not present in table \"session\".",
 					   session_id),
 			 errhint("Insert the session before its activities.%s",
-					 !is_session_empty(store) ? "" :
+					 !is_restore ? "" :
 						 " Of a dump, restore table \"session\" before \"activity\", which was refused and can be restored once more;"
 					 " or data alone into an empty store, as a superuser, with --disable-triggers, and then call ekran_create_store()."),
 			 errtable(activity)));

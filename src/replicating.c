@@ -53,17 +53,9 @@ is_replicating(void)
 	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
 }
 
-pg_noreturn static void
-refuse_place(const TriggerData *trigger, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-			 errmsg("trigger \"%s\" on table \"%s\" is not as ekran_create_store() makes it",
-					trigger->tg_trigger->tgname,
-					RelationGetRelationName(trigger->tg_relation)),
-			 errdetail("%s", detail),
-			 errhint("Put a table that was moved or renamed back, or drop the trigger or the table; ekran_create_store() makes what a store needs.")));
-}
+/* What whose table is elsewhere is told. */
+#define PLACE_HINT \
+	"Put a table that was moved or renamed back, or drop the trigger or the table; ekran_create_store() makes what a store needs."
 
 /*
  * The store of the table that a trigger's row belongs to, perhaps in a partition of it.
@@ -77,9 +69,10 @@ find_store_of_row(const TriggerData *trigger, StoreTable which, Store *store)
 
 	if (!load_store(store, get_rel_namespace(table)) || store->tables[which] != table ||
 		!is_table_of(table, store->owner, true))
-		refuse_place(trigger,
-					 psprintf("The trigger must be fired by rows of a table \"%s\" of a store, with the store's owner.",
-							  table_names[which]));
+		refuse_trigger(trigger,
+					   psprintf("The trigger must be fired by rows of a table \"%s\" of a store, with the store's owner.",
+								table_names[which]),
+					   PLACE_HINT);
 }
 
 /*
@@ -329,7 +322,8 @@ ekran_derived_written(PG_FUNCTION_ARGS)
 		   store.tables[which] != RelationGetRelid(trigger->tg_relation))
 		which++;
 	if (which == NUM_STORE_TABLES)
-		refuse_place(trigger, "The trigger must be fired on a derived table of a store, in its place and by its name.");
+		refuse_trigger(trigger, "The trigger must be fired on a derived table of a store, in its place and by its name.",
+					   PLACE_HINT);
 
 	if (is_replicating())
 		return PointerGetDatum(NULL);

@@ -58,8 +58,17 @@ static const StoreQuery any_activity = {
 	.plan_options = PLAN_ONCE
 };
 
-pg_noreturn static void
-refuse_trigger(const TriggerData *trigger, const char *detail)
+/* What whose trigger is of no use is told. */
+#define DROP_HINT \
+	"Drop the trigger; ekran_create_store() makes those that a store needs."
+
+/*
+ * Refuse a trigger that is not attached as ekran_create_store() does.
+ *
+ * Errors: 39P01.
+ */
+pg_noreturn void
+refuse_trigger(const TriggerData *trigger, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -67,7 +76,7 @@ refuse_trigger(const TriggerData *trigger, const char *detail)
 					trigger->tg_trigger->tgname,
 					RelationGetRelationName(trigger->tg_relation)),
 			 errdetail("%s", detail),
-			 errhint("Drop the trigger; ekran_create_store() makes those that a store needs.")));
+			 errhint("%s", hint)));
 }
 
 static TriggerData *
@@ -103,7 +112,8 @@ find_store_of_trigger(const TriggerData *trigger, StoreTable table,
 		store->tables[table] != RelationGetRelid(relation))
 		refuse_trigger(trigger,
 					   psprintf("The trigger must be fired after each statement on a table \"%s\".",
-								table_names[table]));
+								table_names[table]),
+					   DROP_HINT);
 
 	if (!is_found ||
 		!is_table_of(store->tables[other_table], relation->rd_rel->relowner, true))
@@ -135,12 +145,14 @@ check_triggers(const TriggerData *trigger, const TriggerSet *set)
 	if (fault == NULL && other_fault == NULL)
 		return;
 	if (fault != NULL && find_generation(set, table, generation, &reason))
-		refuse_trigger(trigger, "The trigger is none of those that keep the derived tables, which are all there.");
+		refuse_trigger(trigger, "The trigger is none of those that keep the derived tables, which are all there.",
+					   DROP_HINT);
 	if (!load_store(&store, RelationGetNamespace(table)) ||
 		store.tables[set->table] != RelationGetRelid(table))
 		refuse_trigger(trigger,
 					   psprintf("The trigger must be fired by statements on a table \"%s\".",
-								table_names[set->table]));
+								table_names[set->table]),
+					   DROP_HINT);
 	refuse_broken(&store, fault != NULL ? fault : other_fault);
 }
 
