@@ -1,6 +1,8 @@
 # What test-on and test-pg-upgrade share: a root directory of another release of
 # Debian, $suite, that debootstrap makes. Sourced after common.sh, not run.
 
+node_certificates=/etc/ssl/node.crt # in the root
+
 # Where no root can be made, that is what standard output says, as TAP.
 skip() {
 	echo "1..0 # SKIP no tests on $suite: $1"
@@ -58,6 +60,9 @@ make_root() {
 		as_root tee "$directory/etc/apt/apt.conf.d/test-on" >/dev/null || true
 	[ ! -e /etc/ssl/certs/ca-certificates.crt ] ||
 		as_root cp --parents /etc/ssl/certs/ca-certificates.crt "$directory"
+	# Packages make that file anew.
+	[ ! -e "${NODE_EXTRA_CA_CERTS:-}" ] ||
+		as_root cp "$NODE_EXTRA_CA_CERTS" "$directory$node_certificates"
 }
 
 # As it is here, with what has not been committed. Nothing that was built: it is of
@@ -102,5 +107,6 @@ in_root() {
 	in_namespaces --root "$directory" --mount-proc --wd /srv/ekran_sessions \
 		env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
 		${CI:+"CI=$CI"} ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
+		${NODE_EXTRA_CA_CERTS:+"NODE_EXTRA_CA_CERTS=$node_certificates"} \
 		bash -c 'mount -t tmpfs tmpfs /dev/shm && exec "$@"' in_root "$@"
 }

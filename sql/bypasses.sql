@@ -150,6 +150,57 @@ SELECT format('CALL testing.bypass(''parts'', %L, %L)', s, role) FROM unnest(ARR
 	'INSERT INTO @.activity (session_id, activity_date) VALUES (testing.write_directly(''@''), ''2024-01-01 23:59:30'')']) s \gexec
 TABLE testing.outcomes;
 TRUNCATE testing.outcome;
+-- To a partition under a savepoint: what that takes back may be told of, which does no
+-- harm, and what came before it must be. Each way is a transaction that has written to
+-- sessions 1 to 10: savepoints a and b, A and B back to them, R and S released; c is a
+-- check, which wants to know what is pending, f fails; w, m and n write to few and to
+-- many more sessions, o to another store.
+\set ECHO none
+CREATE TABLE testing.step (step text PRIMARY KEY, statement text);
+INSERT INTO testing.step VALUES ('a', 'SAVEPOINT a'), ('b', 'SAVEPOINT b'), ('A', 'ROLLBACK TO a'), ('B', 'ROLLBACK TO b'), ('R', 'RELEASE a'), ('S', 'RELEASE b'),
+	('c', $$DO 'BEGIN ASSERT NOT EXISTS (SELECT FROM ekran_check() WHERE difference NOT LIKE ''%have no session''); END'$$),
+	('f', $$DO 'BEGIN SET LOCAL ekran_sessions.store = nowhere; PERFORM ekran_refresh(); ASSERT false; EXCEPTION WHEN undefined_table THEN END'$$),
+	('w', $$INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:05', -100 - i FROM generate_series(6, 15) i$$),
+	('m', $$INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:05', -100 - i FROM generate_series(100, 10100) i$$),
+	('n', $$INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:10', -100 - i FROM generate_series(100, 10100) i$$),
+	('o', $$INSERT INTO other.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:05', -100 - i FROM generate_series(6, 15) i$$);
+WITH way AS (
+	SELECT way, number FROM unnest(ARRAY['w', 'c', 'a c A', 'a c R', 'a c f A', 'a b c B A', 'a b c S A', 'a b c B R', 'a b c S w R', 'a c w R', 'a w c A', 'a w c A c', 'a w c R a c A', 'a m A', 'a m R', 'f', 'a f R', 'm', 'm a n A', 'o', 'o a c A', 'a o c A', 'a o c R']) WITH ORDINALITY AS w (way, number)
+), said AS (
+	SELECT number, e.place, e.statement FROM way, LATERAL (VALUES (1, 'DROP SCHEMA IF EXISTS other CASCADE'), (2, 'CALL testing.fill(''parts'')'), (3, 'ALTER SCHEMA parts RENAME TO other'), (4, 'CALL testing.fill(''parts'')'),
+		(5, 'BEGIN'), (6, 'SET LOCAL session_replication_role = replica'),
+		(7, 'INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, ''2024-01-02 03:05'', -i FROM generate_series(1, 10) i'),
+		(100, 'COMMIT'),
+		(101, format($$INSERT INTO testing.outcome (store, statement, state, answered_by, is_exact, differences)
+			SELECT 'parts', %L, state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%%have no session') FROM ekran_status()$$, way)),
+		(102, 'SET ekran_sessions.store = other'),
+		(103, format($$INSERT INTO testing.outcome (store, statement, state, answered_by, is_exact, differences)
+			SELECT 'other', %L, state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) FROM ekran_status()$$, way)))  e (place, statement)
+	UNION ALL
+	SELECT number, 7 + s.place, step.statement FROM way, string_to_table(way, ' ') WITH ORDINALITY AS s (step, place) JOIN testing.step USING (step)
+)
+SELECT statement FROM said ORDER BY number, place \gexec
+\set ECHO all
+SELECT state, answered_by, is_exact, differences, store, statement FROM testing.outcomes;
+TRUNCATE testing.outcome;
+DROP TABLE testing.step;
+-- The store's tables are moved before the end: all of them, which are still told, or one.
+SET ekran_sessions.store = parts;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:05', -1000);
+ALTER TABLE parts.activity RENAME TO activities;
+COMMIT;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:05', -1000);
+ALTER SCHEMA other RENAME TO another;
+CREATE SCHEMA other;
+SELECT format('ALTER TABLE %s SET SCHEMA other', c.oid::regclass) FROM pg_class c WHERE relnamespace = 'parts'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname \gexec
+COMMIT;
+SET ekran_sessions.store = other;
+SELECT state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status();
+DROP SCHEMA another, other CASCADE;
 -- what is read amid all that is read from the activities
 CREATE FUNCTION testing.amid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	RAISE WARNING '%', testing.is_exact('whole');
@@ -185,6 +236,19 @@ SELECT format('CALL testing.bypass(''whole'', %L)', s) FROM unnest(ARRAY['DELETE
 	'WITH d AS (DELETE FROM @.session_idle RETURNING *) INSERT INTO @.session_idle SELECT * FROM d WHERE session_id IS NULL']) s \gexec
 TABLE testing.outcomes;
 TRUNCATE testing.outcome;
+
+-- the reason is told wherever in the table its mark is
+CALL testing.fill('whole');
+UPDATE whole.session_idle SET generation = generation WHERE session_id IS NULL;
+UPDATE whole.pending SET generation = generation WHERE session_id IS NULL;
+CALL ekran_maintain();
+VACUUM whole.session_idle, whole.pending;
+DELETE FROM whole.session_idle WHERE session_id = 1;
+SELECT state, reason FROM ekran_status();
+CALL ekran_maintain();
+VACUUM whole.session_idle, whole.pending;
+TRUNCATE whole.activity;
+SELECT state, reason FROM ekran_status();
 
 -- Partitions written to, given another content, or exchanged.
 SELECT format('CALL testing.bypass(''parts'', %L)', s) FROM unnest(ARRAY['INSERT INTO @.activity_2 VALUES (1, ''2024-01-02 03:05'', -1)', 'UPDATE @.activity_2 SET session_id = 3', 'DELETE FROM @.activity_1',

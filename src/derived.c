@@ -654,7 +654,8 @@ is_mark(const char *generation)
 
 /*
  * How many rows of a derived table hold a generation under a snapshot, 2 standing for
- * more; and what the last of these holds, or a mark.  -1 if its index has just gone.
+ * more; and what one of these holds, a mark if there is one.  -1 if its index has just
+ * gone.
  */
 int
 show_generation(Relation table, Snapshot snapshot, char *generation)
@@ -664,7 +665,7 @@ show_generation(Relation table, Snapshot snapshot, char *generation)
 
 	if (!begin_generation_scan(&scan, table, snapshot))
 		return -1;
-	while (count < MANY_MARKS && (count < 2 || !is_mark(generation)) &&
+	while (count < MANY_MARKS && (count == 0 || !is_mark(generation)) &&
 		   next_generation(&scan, generation))
 		count++;
 	end_derived_scan(&scan);

@@ -37,11 +37,18 @@ PG_FUNCTION_INFO_V1(ekran_derived_written);
 #define MAX_GATHERED	10000
 
 /* Activities of a store that have come, gone or moved, in this transaction. */
+typedef struct GatheredRows
+{
+	Oid			activity;		/* the table, wherever it is by now */
+	TouchedSet	touched;
+	struct GatheredRows *next;
+} GatheredRows;
+
 static struct
 {
 	MemoryContext context;		/* NULL: none */
-	Oid			schema;
-	TouchedSet	touched;
+	GatheredRows *stores;
+	SubTransactionId appended_in;	/* under which savepoint, if they are */
 }			gathered;
 
 /*
@@ -100,35 +107,92 @@ append_touched(const Store *store, TouchedSet *set)
 	close_derived_table(&pending);
 }
 
+/*
+ * Are there rows that have been gathered, and not appended?
+ */
 bool
 has_gathered(void)
 {
-	return gathered.context != NULL;
+	return gathered.context != NULL &&
+		gathered.appended_in == InvalidSubTransactionId;
 }
 
 static void
 forget_gathered(void)
 {
+	MemoryContext context = gathered.context;
+
 	memset(&gathered, 0, sizeof(gathered));
+	if (context != NULL)
+		MemoryContextDelete(context);
+}
+
+/*
+ * The store whose activities have been gathered; false if they are no more.
+ */
+static bool
+find_gathered_store(const GatheredRows *rows, Store *store)
+{
+	Oid			schema = get_rel_namespace(rows->activity);
+
+	if (!OidIsValid(schema))
+		return false;
+	if (!load_store(store, schema) || store->tables[TABLE_ACTIVITY] != rows->activity)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is no longer the activities of a store",
+						get_rel_name(rows->activity)),
+				 errdetail("It was, when this transaction wrote to it in the role of a replica."),
+				 errhint("Move or rename the tables of a store in a transaction of its own.")));
+	return true;
 }
 
 /*
  * Append what has been gathered.  What a savepoint has taken back of it does no harm.
+ * But a savepoint may take back what is appended under it, and not all that was gathered
+ * before, which is kept for that.
  *
- * Errors: 55000 if the derived tables are not as they were made.
+ * Errors: 55000 if the derived tables are not as they were made, or the store's tables
+ * not where they were.
  */
 void
 append_gathered(void)
 {
-	MemoryContext context = gathered.context;
-	Store		store;
-
-	if (context == NULL)
+	if (!has_gathered())
 		return;
-	if (load_store(&store, gathered.schema))
-		append_touched(&store, &gathered.touched);
-	forget_gathered();
-	MemoryContextDelete(context);
+	for (GatheredRows *rows = gathered.stores; rows != NULL; rows = rows->next)
+	{
+		Store		store;
+
+		if (find_gathered_store(rows, &store))
+			append_touched(&store, &rows->touched);
+	}
+	if (GetCurrentTransactionNestLevel() > 1)
+		gathered.appended_in = GetCurrentSubTransactionId();
+	else
+		forget_gathered();
+}
+
+static GatheredRows *
+gathered_rows_of(const Store *store)
+{
+	GatheredRows *rows = gathered.stores;
+
+	while (rows != NULL && rows->activity != store->tables[TABLE_ACTIVITY])
+		rows = rows->next;
+	if (rows != NULL)
+		return rows;
+
+	if (gathered.context == NULL)
+		gathered.context = AllocSetContextCreate(TopTransactionContext,
+												 "ekran_sessions gathered rows",
+												 ALLOCSET_SMALL_SIZES);
+	rows = MemoryContextAllocZero(gathered.context, sizeof(GatheredRows));
+	rows->activity = store->tables[TABLE_ACTIVITY];
+	rows->touched.context = gathered.context;
+	rows->next = gathered.stores;
+	gathered.stores = rows;
+	return rows;
 }
 
 /*
@@ -137,20 +201,15 @@ append_gathered(void)
 static void
 gather(const Store *store, const TouchedSet *touched)
 {
+	GatheredRows *rows;
+
 	if (count_touched(touched) == 0)
 		return;
-	if (gathered.context != NULL && gathered.schema != store->schema)
-		append_gathered();
-	if (gathered.context == NULL)
-	{
-		gathered.context = AllocSetContextCreate(TopTransactionContext,
-												 "ekran_sessions gathered rows",
-												 ALLOCSET_SMALL_SIZES);
-		gathered.schema = store->schema;
-		gathered.touched.context = gathered.context;
-	}
-	touch_all_of(&gathered.touched, touched);
-	if (count_touched(&gathered.touched) >= MAX_GATHERED)
+	rows = gathered_rows_of(store);
+	gathered.appended_in = InvalidSubTransactionId;
+	touch_all_of(&rows->touched, touched);
+	if (count_touched(&rows->touched) >= MAX_GATHERED &&
+		GetCurrentTransactionNestLevel() == 1)
 		append_gathered();
 }
 
@@ -164,10 +223,26 @@ end_transaction(XactEvent event, void *arg)
 		forget_gathered();
 }
 
+static void
+end_savepoint(SubXactEvent event, SubTransactionId savepoint,
+			  SubTransactionId parent, void *arg)
+{
+	(void) arg;
+	if (gathered.appended_in != savepoint)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		gathered.appended_in = InvalidSubTransactionId;
+	else if (event == SUBXACT_EVENT_COMMIT_SUB && parent == TopSubTransactionId)
+		forget_gathered();
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		gathered.appended_in = parent;
+}
+
 void
 watch_replication(void)
 {
 	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_savepoint, NULL);
 }
 
 /*

@@ -34,12 +34,17 @@ enter(TouchedSet *set, const Touched *row, bool *is_known)
 	}
 	if (set->many == NULL)
 	{
-		Touched    *first;
+		/*
+		 * A set that outlives a savepoint is whole where memory runs out,
+		 * too.
+		 */
+		HTAB	   *many = create_touched(set);
+		Touched    *first = hash_search(many, &set->single.session_id, HASH_ENTER,
+										is_known);
 
-		set->many = create_touched(set);
-		first = hash_search(set->many, &set->single.session_id, HASH_ENTER,
-							is_known);
 		*first = set->single;
+		set->many = many;
+		set->latest = NULL;
 	}
 	return hash_search(set->many, &row->session_id, HASH_ENTER, is_known);
 }

@@ -31,6 +31,7 @@
 #include "commands/trigger.h"
 #include "ekran_sessions.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -195,20 +196,25 @@ whole_table(Relation relation)
 	static Oid	known_whole = InvalidOid;
 	static uint64 known_at = 0;
 	Oid			oid = RelationGetRelid(relation);
+	Oid			whole = oid;
 	uint64		changes;
-	List	   *ancestors;
 
 	if (!relation->rd_rel->relispartition)
 		return oid;
 	if (known_partition == oid && known_at == changes_of_tables())
 		return known_whole;
 	changes = changes_of_tables();
-	ancestors = get_partition_ancestors(oid);
-	known_whole = ancestors == NIL ? oid : llast_oid(ancestors);
+
+	/*
+	 * One that is being detached concurrently is still written to by way of
+	 * the whole, under snapshots from before.
+	 */
+	while (get_rel_relispartition(whole))
+		whole = get_partition_parent(whole, true);
 	known_partition = oid;
+	known_whole = whole;
 	known_at = changes;
-	list_free(ancestors);
-	return known_whole;
+	return whole;
 }
 
 /*
@@ -350,7 +356,7 @@ const char *
 noted_table_fault(const TriggerSet *set, Relation table)
 {
 	const char *name = table_names[set->table];
-	TupleDesc	columns = RelationGetDescr(table);
+	TupleDesc	columns;
 
 	if (table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		return psprintf("table \"%s\" is not logged", name);
@@ -360,6 +366,7 @@ noted_table_fault(const TriggerSet *set, Relation table)
 		table->rd_rel->relhassubclass &&
 		find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
 		return psprintf("tables inherit from \"%s\"", name);
+	columns = RelationGetDescr(table);
 	for (int i = 0; i < columns->natts; i++)
 		if (TupleDescAttr(columns, i)->attinhcount > 0)
 			return psprintf("table \"%s\" inherits from another one", name);
@@ -395,30 +402,24 @@ is_function_of(const TriggerSet *set, Oid function)
 }
 
 /*
- * The function that triggers of a set on a table call; InvalidOid if there are none.
+ * The function that triggers of a set on a table call, one of a type or any if that is 0;
+ * InvalidOid if there are none.
+ *
+ * To look up a function may take in what others have changed, and free what pointed at
+ * the table's triggers.
  */
 static Oid
-function_of(const TriggerSet *set, Relation table)
+function_of(const TriggerSet *set, Relation table, int16 type)
 {
 	for (int i = 0; table->trigdesc != NULL && i < table->trigdesc->numtriggers; i++)
-		if (is_function_of(set, table->trigdesc->triggers[i].tgfoid))
-			return table->trigdesc->triggers[i].tgfoid;
+	{
+		const Trigger *trigger = &table->trigdesc->triggers[i];
+		Oid			function = trigger->tgfoid;
+
+		if ((type == 0 || trigger->tgtype == type) && is_function_of(set, function))
+			return function;
+	}
 	return InvalidOid;
-}
-
-/*
- * The trigger of a table that speaks for all of ours; NULL if there is none.
- */
-static const Trigger *
-leading_trigger(const TriggerSet *set, Relation table)
-{
-	const TriggerDesc *triggers = table->trigdesc;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-		if (triggers->triggers[i].tgtype == set->triggers[0].type &&
-			is_function_of(set, triggers->triggers[i].tgfoid))
-			return &triggers->triggers[i];
-	return NULL;
 }
 
 /*
@@ -429,7 +430,8 @@ bool
 find_generation(const TriggerSet *set, Relation table, char *generation,
 				const char **reason)
 {
-	const Trigger *leading = leading_trigger(set, table);
+	Oid			function = function_of(set, table, set->triggers[0].type);
+	const Trigger *leading = find_trigger(table->trigdesc, &set->triggers[0], function);
 
 	generation[0] = '\0';
 	if (leading == NULL)
@@ -438,7 +440,7 @@ find_generation(const TriggerSet *set, Relation table, char *generation,
 	else
 	{
 		strlcpy(generation, trigger_generation(leading), GENERATION_SIZE);
-		*reason = triggers_fault(set, table, leading->tgfoid, generation);
+		*reason = triggers_fault(set, table, function, generation);
 	}
 	return *reason == NULL;
 }
@@ -460,7 +462,7 @@ firing_fault(const TriggerSet *set, Relation table, const char *generation)
 	bool		is_partition = table->rd_rel->relispartition;
 	char		kind = is_partition ? RELKIND_PARTITIONED_TABLE : table->rd_rel->relkind;
 	const char *name = RelationGetRelationName(table);
-	Oid			function = function_of(set, table);
+	Oid			function = function_of(set, table, 0);
 
 	for (int i = 0; i < set->count; i++)
 	{
