@@ -164,18 +164,23 @@ INSERT INTO testing.step VALUES ('a', 'SAVEPOINT a'), ('b', 'SAVEPOINT b'), ('A'
 	('m', $$INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:05', -100 - i FROM generate_series(100, 10100) i$$),
 	('n', $$INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:10', -100 - i FROM generate_series(100, 10100) i$$),
 	('o', $$INSERT INTO other.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:05', -100 - i FROM generate_series(6, 15) i$$);
+CALL testing.fill('parts');
+ALTER SCHEMA parts RENAME TO other;
+CALL testing.fill('parts');
 WITH way AS (
 	SELECT way, number FROM unnest(ARRAY['w', 'c', 'a c A', 'a c R', 'a c f A', 'a b c B A', 'a b c S A', 'a b c B R', 'a b c S w R', 'a c w R', 'a w c A', 'a w c A c', 'a w c R a c A', 'a m A', 'a m R', 'f', 'a f R', 'm', 'm a n A', 'o', 'o a c A', 'a o c A', 'a o c R']) WITH ORDINALITY AS w (way, number)
 ), said AS (
-	SELECT number, e.place, e.statement FROM way, LATERAL (VALUES (1, 'DROP SCHEMA IF EXISTS other CASCADE'), (2, 'CALL testing.fill(''parts'')'), (3, 'ALTER SCHEMA parts RENAME TO other'), (4, 'CALL testing.fill(''parts'')'),
-		(5, 'BEGIN'), (6, 'SET LOCAL session_replication_role = replica'),
+	SELECT number, e.place, e.statement FROM way, LATERAL (VALUES (5, 'BEGIN'), (6, 'SET LOCAL session_replication_role = replica'),
 		(7, 'INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, ''2024-01-02 03:05'', -i FROM generate_series(1, 10) i'),
 		(100, 'COMMIT'),
 		(101, format($$INSERT INTO testing.outcome (store, statement, state, answered_by, is_exact, differences)
 			SELECT 'parts', %L, state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%%have no session') FROM ekran_status()$$, way)),
 		(102, 'SET ekran_sessions.store = other'),
 		(103, format($$INSERT INTO testing.outcome (store, statement, state, answered_by, is_exact, differences)
-			SELECT 'other', %L, state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) FROM ekran_status()$$, way)))  e (place, statement)
+			SELECT 'other', %L, state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) FROM ekran_status()$$, way)),
+		(104, 'DO ''BEGIN DELETE FROM other.activity WHERE activity_id < 0; PERFORM ekran_rebuild(); END'''),
+		(105, 'SET ekran_sessions.store = parts'),
+		(106, 'DO ''BEGIN DELETE FROM parts.activity WHERE activity_id < 0; PERFORM ekran_rebuild(); END''')) e (place, statement)
 	UNION ALL
 	SELECT number, 7 + s.place, step.statement FROM way, string_to_table(way, ' ') WITH ORDINALITY AS s (step, place) JOIN testing.step USING (step)
 )
@@ -281,6 +286,9 @@ CALL testing.fill('whole');
 SELECT s, role, f.code, f.message FROM unnest(ARRAY['origin', 'replica']) role, unnest(ARRAY['ALTER TABLE whole.session_idle RENAME TO z; DELETE FROM whole.z',
 	'ALTER TABLE whole.session RENAME TO z; DELETE FROM whole.session_idle', 'ALTER TABLE whole.session_count SET SCHEMA testing; UPDATE testing.session_count SET sessions = 0']) s,
 	LATERAL testing.failure(format('SET LOCAL session_replication_role = %s; %s', role, s)) f;
+
+-- nor is another one made beside it, but for one without an index of its own
+SELECT s, f.* FROM unnest(ARRAY['session_idle', 'pending', 'session_count']) s, LATERAL testing.failure(format('ALTER TABLE whole.%I RENAME TO z; SELECT ekran_create_store(''whole'')', s)) f;
 
 -- The functions of these triggers, called otherwise.
 SELECT code, message FROM testing.failure('SELECT ekran_derived_written()');

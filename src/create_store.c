@@ -450,7 +450,7 @@ refuse_other_shape(const StoreBuild *build, const char *name, const char *detail
 			 errmsg("%s.%s is not as a store needs it: %s",
 					build->name, name, detail),
 			 errdetail("Nothing has been changed."),
-			 errhint("Rename it or move it to another schema, or create the store in another schema.")));
+			 errhint("Change that, or rename it or move it to another schema, or create the store in another schema.")));
 }
 
 /*
@@ -833,6 +833,9 @@ ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 	Oid			relation = table_oid(build, constraint->table);
 	char	   *table = table_identity(build, constraint->table);
 	char	   *definition = psprintf(constraint->definition, build->name);
+	bool		is_primary = strncmp(definition, "PRIMARY KEY", strlen("PRIMARY KEY")) == 0;
+	bool		has_index = is_primary ||
+		strncmp(definition, "UNIQUE", strlen("UNIQUE")) == 0;
 	LOCKMODE	lock = strncmp(definition, "FOREIGN KEY", strlen("FOREIGN KEY")) == 0 ?
 		ShareRowExclusiveLock : AccessExclusiveLock;
 	Oid			oid;
@@ -848,12 +851,16 @@ ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 			refuse_other_shape(build, constraint->table,
 							   psprintf("constraint \"%s\" is not a valid %s",
 										constraint->name, definition));
-		if (strncmp(definition, "PRIMARY KEY", strlen("PRIMARY KEY")) == 0 &&
+		if (is_primary &&
 			is_found("SELECT FROM pg_catalog.pg_constraint"
 					 " WHERE conrelid = %u AND contype = 'p'", relation))
 			refuse_other_shape(build, constraint->table,
 							   psprintf("its primary key is another one than %s",
 										definition));
+		if (has_index && OidIsValid(table_oid(build, constraint->name)))
+			refuse_other_shape(build, constraint->name,
+							   psprintf("it is not the index of \"%s\" for its %s",
+										constraint->table, definition));
 		if (!must_add(build, lock))
 			return;
 		run("ALTER TABLE %s ADD CONSTRAINT %s %s",
