@@ -219,7 +219,8 @@ end_transaction(XactEvent event, void *arg)
 	(void) arg;
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		append_gathered();
-	else if (event == XACT_EVENT_ABORT)
+	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+			 event == XACT_EVENT_PREPARE)
 		forget_gathered();
 }
 
