@@ -189,23 +189,35 @@ SELECT statement FROM said ORDER BY number, place \gexec
 SELECT state, answered_by, is_exact, differences, store, statement FROM testing.outcomes;
 TRUNCATE testing.outcome;
 DROP TABLE testing.step;
--- The store's tables are moved before the end: all of them, which are still told, or one.
+-- The store's tables are moved before the end: some of them, which come back, or all.
 SET ekran_sessions.store = parts;
+SELECT statement FROM unnest(ARRAY['activity', 'session', 'pending']) WITH ORDINALITY AS t (name, number), LATERAL (VALUES (1, 'BEGIN'), (2, 'SET LOCAL session_replication_role = replica'),
+	(3, format('INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, ''2024-01-02 09:05'', -1000 - %s)', number)),
+	(4, format('ALTER TABLE parts.%I RENAME TO renamed', name)), (5, 'COMMIT'), (6, format('ALTER TABLE IF EXISTS parts.renamed RENAME TO %I', name)),
+	(7, 'SELECT state, answered_by, testing.is_exact(''parts''), (SELECT count(*) FROM ekran_check()) AS differences, (SELECT count(*) FROM parts.pending WHERE first_moment = ''2024-01-02 09:05'') AS told FROM ekran_status()')) e (place, statement)
+ORDER BY number, place \gexec
 BEGIN;
 SET LOCAL session_replication_role = replica;
-INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:05', -1000);
-ALTER TABLE parts.activity RENAME TO activities;
-COMMIT;
-BEGIN;
-SET LOCAL session_replication_role = replica;
-INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:05', -1000);
+INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -1000);
 ALTER SCHEMA other RENAME TO another;
 CREATE SCHEMA other;
 SELECT format('ALTER TABLE %s SET SCHEMA other', c.oid::regclass) FROM pg_class c WHERE relnamespace = 'parts'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname \gexec
 COMMIT;
 SET ekran_sessions.store = other;
-SELECT state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status();
-DROP SCHEMA another, other CASCADE;
+SELECT state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) AS differences, (SELECT count(*) FROM other.pending WHERE first_moment = '2024-01-02 09:10') AS told FROM ekran_status();
+-- or it goes, as a whole or in parts
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -2000);
+INSERT INTO another.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -2000);
+DROP TABLE other.session CASCADE;
+DROP SCHEMA another CASCADE;
+COMMIT;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -3000);
+ROLLBACK;
+DROP SCHEMA other CASCADE;
 -- what is read amid all that is read from the activities
 CREATE FUNCTION testing.amid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	RAISE WARNING '%', testing.is_exact('whole');

@@ -39,17 +39,15 @@ PG_FUNCTION_INFO_V1(ekran_derived_written);
 /* Activities of a store that have come, gone or moved, in this transaction. */
 typedef struct GatheredRows
 {
-	Oid			activity;		/* the table, wherever it is by now */
+	MemoryContext context;		/* of all this */
+	Store		store;			/* as it was then */
 	TouchedSet	touched;
+	SubTransactionId appended_in;	/* the savepoint that has told of them, if
+									 * any */
 	struct GatheredRows *next;
 } GatheredRows;
 
-static struct
-{
-	MemoryContext context;		/* NULL: none */
-	GatheredRows *stores;
-	SubTransactionId appended_in;	/* under which savepoint, if they are */
-}			gathered;
+static GatheredRows *gathered = NULL;
 
 /*
  * Are changes applied that have been checked and noted somewhere else?
@@ -113,38 +111,55 @@ append_touched(const Store *store, TouchedSet *set)
 bool
 has_gathered(void)
 {
-	return gathered.context != NULL &&
-		gathered.appended_in == InvalidSubTransactionId;
-}
-
-static void
-forget_gathered(void)
-{
-	MemoryContext context = gathered.context;
-
-	memset(&gathered, 0, sizeof(gathered));
-	if (context != NULL)
-		MemoryContextDelete(context);
+	for (GatheredRows *rows = gathered; rows != NULL; rows = rows->next)
+		if (rows->appended_in == InvalidSubTransactionId)
+			return true;
+	return false;
 }
 
 /*
- * The store whose activities have been gathered; false if they are no more.
+ * What has been gathered of a store, and appended in some savepoint or in none.
  */
-static bool
-find_gathered_store(const GatheredRows *rows, Store *store)
+static GatheredRows *
+find_gathered(const Store *store, SubTransactionId appended_in)
 {
-	Oid			schema = get_rel_namespace(rows->activity);
+	GatheredRows *rows = gathered;
 
-	if (!OidIsValid(schema))
-		return false;
-	if (!load_store(store, schema) || store->tables[TABLE_ACTIVITY] != rows->activity)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" is no longer the activities of a store",
-						get_rel_name(rows->activity)),
-				 errdetail("It was, when this transaction wrote to it in the role of a replica."),
-				 errhint("Move or rename the tables of a store in a transaction of its own.")));
-	return true;
+	while (rows != NULL &&
+		   (rows->appended_in != appended_in ||
+			rows->store.tables[TABLE_PENDING] != store->tables[TABLE_PENDING]))
+		rows = rows->next;
+	return rows;
+}
+
+static void
+forget_gathered(GatheredRows **link)
+{
+	GatheredRows *rows = *link;
+
+	*link = rows->next;
+	MemoryContextDelete(rows->context);
+}
+
+/*
+ * Append what has been gathered of a store to its table pending, wherever that is by
+ * now.  One that has been dropped needs none: who makes it anew makes the index anew.
+ */
+static void
+append_gathered_rows(GatheredRows *rows)
+{
+	Oid			pending = rows->store.tables[TABLE_PENDING];
+	Oid			schema = get_rel_namespace(pending);
+	Store		store;
+
+	if (OidIsValid(pending) && !OidIsValid(schema))
+		return;
+	if (!OidIsValid(pending) || !load_store(&store, schema) ||
+		store.tables[TABLE_PENDING] != pending)
+		store = rows->store;
+	if (OidIsValid(schema))
+		store.schema = schema;
+	append_touched(&store, &rows->touched);
 }
 
 /*
@@ -152,46 +167,48 @@ find_gathered_store(const GatheredRows *rows, Store *store)
  * But a savepoint may take back what is appended under it, and not all that was gathered
  * before, which is kept for that.
  *
- * Errors: 55000 if the derived tables are not as they were made, or the store's tables
- * not where they were.
+ * Errors: 55000 if the derived tables are not as they were made.
  */
 void
 append_gathered(void)
 {
-	if (!has_gathered())
-		return;
-	for (GatheredRows *rows = gathered.stores; rows != NULL; rows = rows->next)
-	{
-		Store		store;
+	SubTransactionId savepoint = GetCurrentSubTransactionId();
+	GatheredRows **link = &gathered;
 
-		if (find_gathered_store(rows, &store))
-			append_touched(&store, &rows->touched);
+	while (*link != NULL)
+	{
+		GatheredRows *rows = *link;
+		GatheredRows *others;
+
+		if (rows->appended_in != InvalidSubTransactionId)
+		{
+			link = &rows->next;
+			continue;
+		}
+		append_gathered_rows(rows);
+		others = find_gathered(&rows->store, savepoint);
+		if (others != NULL)
+			touch_all_of(&others->touched, &rows->touched);
+		if (others != NULL || savepoint == TopSubTransactionId)
+			forget_gathered(link);
+		else
+			rows->appended_in = savepoint;
 	}
-	if (GetCurrentTransactionNestLevel() > 1)
-		gathered.appended_in = GetCurrentSubTransactionId();
-	else
-		forget_gathered();
 }
 
 static GatheredRows *
-gathered_rows_of(const Store *store)
+begin_gathering(const Store *store)
 {
-	GatheredRows *rows = gathered.stores;
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+												  "ekran_sessions gathered rows",
+												  ALLOCSET_SMALL_SIZES);
+	GatheredRows *rows = MemoryContextAllocZero(context, sizeof(GatheredRows));
 
-	while (rows != NULL && rows->activity != store->tables[TABLE_ACTIVITY])
-		rows = rows->next;
-	if (rows != NULL)
-		return rows;
-
-	if (gathered.context == NULL)
-		gathered.context = AllocSetContextCreate(TopTransactionContext,
-												 "ekran_sessions gathered rows",
-												 ALLOCSET_SMALL_SIZES);
-	rows = MemoryContextAllocZero(gathered.context, sizeof(GatheredRows));
-	rows->activity = store->tables[TABLE_ACTIVITY];
-	rows->touched.context = gathered.context;
-	rows->next = gathered.stores;
-	gathered.stores = rows;
+	rows->context = context;
+	rows->store = *store;
+	rows->touched.context = context;
+	rows->next = gathered;
+	gathered = rows;
 	return rows;
 }
 
@@ -205,11 +222,12 @@ gather(const Store *store, const TouchedSet *touched)
 
 	if (count_touched(touched) == 0)
 		return;
-	rows = gathered_rows_of(store);
-	gathered.appended_in = InvalidSubTransactionId;
+	rows = find_gathered(store, InvalidSubTransactionId);
+	if (rows == NULL)
+		rows = begin_gathering(store);
 	touch_all_of(&rows->touched, touched);
 	if (count_touched(&rows->touched) >= MAX_GATHERED &&
-		GetCurrentTransactionNestLevel() == 1)
+		GetCurrentSubTransactionId() == TopSubTransactionId)
 		append_gathered();
 }
 
@@ -221,22 +239,35 @@ end_transaction(XactEvent event, void *arg)
 		append_gathered();
 	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 			 event == XACT_EVENT_PREPARE)
-		forget_gathered();
+		gathered = NULL;
 }
 
 static void
 end_savepoint(SubXactEvent event, SubTransactionId savepoint,
 			  SubTransactionId parent, void *arg)
 {
+	GatheredRows **link = &gathered;
+
 	(void) arg;
-	if (gathered.appended_in != savepoint)
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
 		return;
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		gathered.appended_in = InvalidSubTransactionId;
-	else if (event == SUBXACT_EVENT_COMMIT_SUB && parent == TopSubTransactionId)
-		forget_gathered();
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-		gathered.appended_in = parent;
+	while (*link != NULL)
+	{
+		GatheredRows *rows = *link;
+		bool		is_over = false;
+
+		if (rows->appended_in == savepoint && event == SUBXACT_EVENT_ABORT_SUB)
+			rows->appended_in = InvalidSubTransactionId;
+		else if (rows->appended_in == savepoint)
+		{
+			rows->appended_in = parent;
+			is_over = parent == TopSubTransactionId;
+		}
+		if (is_over)
+			forget_gathered(link);
+		else
+			link = &rows->next;
+	}
 }
 
 void

@@ -177,8 +177,8 @@ take_owner_rights(Store *store)
 CallerRights
 begin_maintenance(Store *store)
 {
-	append_gathered();
 	find_store(store);
+	append_gathered();
 	return take_owner_rights(store);
 }
 

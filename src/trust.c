@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/acl.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -48,6 +49,8 @@ why_not_now(void)
 	/* Rows that come one by one are noted later. */
 	if (is_replicating())
 		return "session_replication_role is replica";
+	if (IsLogicalWorker())
+		return "a logical replication is being applied";
 	if (has_gathered())
 		return "activities have come past the triggers of statements";
 	return NULL;

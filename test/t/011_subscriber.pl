@@ -134,6 +134,29 @@ SQL
 is_exact('written to beside', is_apart => 1);
 on_subscriber('DELETE FROM ekran.session WHERE session_id = 5000; DELETE FROM ekran.activity WHERE activity_date = $$2024-01-03 05:00:07$$');
 
+# What reads there before the row that it is told of is noted, as who has no part in it.
+on_subscriber(<<'SQL');
+CREATE TABLE seen (what text, sessions bigint, differences bigint);
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql SET session_replication_role = origin SET search_path = ekran, public SET timezone = UTC
+	SET ekran_sessions.idle_threshold = '1 min' AS $$
+BEGIN
+	INSERT INTO seen SELECT TG_OP || ' of ' || TG_TABLE_NAME, s, r + p + k + j FROM independent.differences(NULL, NULL, 1000) d (s, r, p, k, j);
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER a_see AFTER INSERT OR UPDATE OR DELETE ON ekran.session FOR EACH ROW EXECUTE FUNCTION see();
+CREATE TRIGGER a_see AFTER INSERT OR UPDATE OR DELETE ON ekran.activity FOR EACH ROW EXECUTE FUNCTION see();
+ALTER TABLE ekran.session ENABLE REPLICA TRIGGER a_see;
+ALTER TABLE ekran.activity ENABLE REPLICA TRIGGER a_see;
+CALL ekran_maintain();
+SQL
+on_publisher($_) for 'INSERT INTO ekran.session VALUES (6000, NULL, NULL, $$2024-01-03$$)', 'INSERT INTO ekran.activity (session_id, activity_date) VALUES (6000, $$2024-01-03 00:07$$)',
+  'UPDATE ekran.activity SET activity_date = $$2024-01-03 00:33$$ WHERE session_id = 6000', 'UPDATE ekran.session SET logout_date = $$2024-01-03 02:00$$ WHERE session_id = 6000',
+  'DELETE FROM ekran.activity WHERE session_id = 6000', 'DELETE FROM ekran.session WHERE session_id = 6000';
+is_exact('what is read from a trigger');
+is(on_subscriber('SELECT count(*), bool_and(sessions > 100), sum(differences) FROM seen'), '6|t|0', 'it is told what is there') or diag on_subscriber('TABLE seen');
+on_subscriber('DROP FUNCTION see() CASCADE; DROP TABLE seen');
+
 # TRUNCATE comes as a statement.
 on_publisher(q{TRUNCATE ekran.session, ekran.activity; INSERT INTO ekran.session VALUES (1, NULL, NULL, '2024-01-03'); INSERT INTO ekran.activity (session_id, activity_date) VALUES (1, '2024-01-03 20:00')});
 is_exact('truncated', status => 'raw|activity|session');
