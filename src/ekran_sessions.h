@@ -457,6 +457,8 @@ extern void touch_all_of(TouchedSet *set, const TouchedSet *other);
 extern void forget_all_of(TouchedSet *set, const TouchedSet *other);
 extern void sort_sessions(TouchedSet *set, TouchedSessions *sessions);
 extern bool is_same_session(const Touched *a, const Touched *b);
+extern void touch_moved_row(TouchedSet *went, TouchedSet *came,
+							const Touched *old, const Touched *new);
 
 /* row_changes.c: what a statement changes, as its row triggers tell */
 

@@ -224,10 +224,7 @@ note_piece_row(RowChanges *changes, const TriggerData *trigger)
 	{
 		Touched		new_row = activity_row(trigger->tg_newslot, id_column, date_column);
 
-		if (is_same_session(&row, &new_row) && row.first == new_row.first)
-			return;
-		touch(&changes->left, &row);
-		touch(&changes->came, &new_row);
+		touch_moved_row(&changes->left, &changes->came, &row, &new_row);
 	}
 }
 

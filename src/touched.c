@@ -181,3 +181,19 @@ is_same_session(const Touched *a, const Touched *b)
 	return a->has_session == b->has_session &&
 		(!a->has_session || a->session_id == b->session_id);
 }
+
+/*
+ * Add the session of an updated activity, or both, if it was moved.  One that stays in
+ * its session, at another moment, has come to none.
+ */
+void
+touch_moved_row(TouchedSet *went, TouchedSet *came, const Touched *old,
+				const Touched *new)
+{
+	bool		is_same = is_same_session(old, new);
+
+	if (is_same && old->first == new->first)
+		return;
+	touch(went, old);
+	touch(is_same ? went : came, new);
+}

@@ -82,14 +82,16 @@ touch_rows(TouchedSet *set, const TriggerData *trigger, Tuplestorestate *rows)
 }
 
 /*
- * Add the sessions of activities that an UPDATE moved: where from, and where to.
+ * Add the sessions of activities that an UPDATE moved: where from, and where to.  Those
+ * that stay in their session went, and came to none, for a foreign key asks for none.
  *
  * Other columns are none of our business.  Both tables have their rows in the
  * same order, but for those that a BEFORE trigger has dropped on their way to
  * another partition: they are in the old one alone.  What pairs off wrongly then
- * does no harm, for a row taken for unmoved has its like in the other table, and
- * the two together move nothing.  Those that a MERGE moves to another partition are in
- * neither; a row's trigger has told of them.
+ * does no harm to what went, for a row taken for unmoved has its like in the other
+ * table, and the two together move nothing; but any may have come to its session.
+ * Those that a MERGE moves to another partition are in neither; a row's trigger has told
+ * of them.
  */
 void
 touch_moved_rows(TouchedSet *went, TouchedSet *came, const TriggerData *trigger)
@@ -98,6 +100,7 @@ touch_moved_rows(TouchedSet *went, TouchedSet *came, const TriggerData *trigger)
 	TransitionScan new_scan = begin_transition_scan(trigger, trigger->tg_newtable);
 	bool		has_old = true;
 	bool		has_new = true;
+	bool		are_paired = true;
 
 	while (has_old || has_new)
 	{
@@ -106,13 +109,14 @@ touch_moved_rows(TouchedSet *went, TouchedSet *came, const TriggerData *trigger)
 
 		has_old = has_old && next_transition_row(&old_scan, &old_row);
 		has_new = has_new && next_transition_row(&new_scan, &new_row);
-		if (has_old && has_new &&
-			is_same_session(&old_row, &new_row) &&
-			old_row.first == new_row.first)
-			continue;
-		if (has_old)
+		if (has_old && has_new)
+			touch_moved_row(went, came, &old_row, &new_row);
+		else if (has_old)
 			touch(went, &old_row);
-		if (has_new)
+		else if (has_new)
 			touch(came, &new_row);
+		are_paired = are_paired && has_old == has_new;
 	}
+	if (!are_paired)
+		touch_rows(came, trigger, trigger->tg_newtable);
 }

@@ -144,8 +144,11 @@ CREATE VIEW twin.session_overview AS
 GRANT SELECT ON twin.session_overview TO stress_agent;
 CREATE PROCEDURE twin.ekran_maintain() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;
 CREATE FUNCTION twin.ekran_refresh() RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint';
+-- Locked in the order of their ids, as ours does, or hardly any would come to its end, and
+-- meet those who write to what it deletes.
 CREATE FUNCTION twin.ekran_purge(before timestamptz) RETURNS bigint LANGUAGE sql AS $$
-	WITH gone AS (DELETE FROM twin.session WHERE login_date < before AND logout_date < before RETURNING 1)
+	WITH old AS (SELECT session_id FROM twin.session WHERE login_date < before AND logout_date < before ORDER BY session_id FOR UPDATE),
+	gone AS (DELETE FROM twin.session s USING old WHERE s.session_id = old.session_id RETURNING 1)
 	SELECT count(*) FROM gone
 $$;
 CREATE FUNCTION twin.ekran_close_sessions(silent_for interval, as_of timestamptz)
