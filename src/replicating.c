@@ -148,17 +148,21 @@ forget_gathered(GatheredRows **link)
 static void
 append_gathered_rows(GatheredRows *rows)
 {
-	Oid			pending = rows->store.tables[TABLE_PENDING];
-	Oid			schema = get_rel_namespace(pending);
-	Store		store;
+	Store		store = rows->store;
+	Oid			pending = store.tables[TABLE_PENDING];
 
-	if (OidIsValid(pending) && !OidIsValid(schema))
-		return;
-	if (!OidIsValid(pending) || !load_store(&store, schema) ||
-		store.tables[TABLE_PENDING] != pending)
-		store = rows->store;
-	if (OidIsValid(schema))
-		store.schema = schema;
+	if (OidIsValid(pending))
+	{
+		Oid			schema = get_rel_namespace(pending);
+		Store		present;
+
+		if (!OidIsValid(schema))
+			return;
+		if (load_store(&present, schema) && present.tables[TABLE_PENDING] == pending)
+			store = present;
+		else
+			store.schema = schema;
+	}
 	append_touched(&store, &rows->touched);
 }
 
