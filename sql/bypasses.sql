@@ -217,7 +217,37 @@ BEGIN;
 SET LOCAL session_replication_role = replica;
 INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -3000);
 ROLLBACK;
+-- or it lacks what it is told in, until the end or not
+SET ekran_sessions.store = other;
+SELECT ekran_create_store('other') \g /dev/null
+CALL ekran_maintain();
+BEGIN;
+SET LOCAL session_replication_role = replica;
+SAVEPOINT a;
+DROP TABLE other.pending;
+INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -4000);
+ROLLBACK TO a;
+COMMIT;
+SELECT state, answered_by, (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%have no session') AS differences FROM ekran_status();
+BEGIN;
+DROP TABLE other.pending;
+SET LOCAL session_replication_role = replica;
+INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -5000);
+COMMIT;
+BEGIN;
+DROP TABLE other.pending;
+SET LOCAL session_replication_role = replica;
+INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -5000);
+SET LOCAL session_replication_role = origin;
+SELECT ekran_create_store('other') \g /dev/null
+COMMIT;
+SELECT state, answered_by, (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%have no session') AS differences FROM ekran_status();
+BEGIN;
+DROP TABLE other.pending;
+SET LOCAL session_replication_role = replica;
+INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -6000);
 DROP SCHEMA other CASCADE;
+COMMIT;
 -- what is read amid all that is read from the activities
 CREATE FUNCTION testing.amid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	RAISE WARNING '%', testing.is_exact('whole');

@@ -103,6 +103,22 @@ ALTER TABLE activity DISABLE ROW LEVEL SECURITY;
 -- for a filter by many, too; by few, each session of theirs is looked at
 SELECT count(*) FROM ekran_sessions(testing.at('09:45'), users => ARRAY[NULL::int] || ARRAY(SELECT generate_series(1, 40)));
 SELECT count(*) FROM ekran_sessions(testing.at('09:45'), users => '{NULL}');
+-- a session is deleted whose activities a trigger of the owner's keeps, and another one
+-- that runs takes its id
+INSERT INTO session VALUES (9000, NULL, NULL, testing.at('08:00'), testing.at('20:00'));
+INSERT INTO activity (session_id, activity_date) VALUES (9000, testing.at('10:30'));
+SELECT ekran_refresh() > 0 AS folded;
+CREATE FUNCTION testing.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER keep BEFORE DELETE ON activity FOR EACH ROW EXECUTE FUNCTION testing.keep();
+DELETE FROM session WHERE session_id = 9000;
+SELECT * FROM ekran_check();
+INSERT INTO session VALUES (9000, NULL, NULL, testing.at('08:00'));
+SELECT * FROM ekran_check();
+SELECT session_id FROM ekran_sessions(testing.at('09:00'), testing.at('23:00')) WHERE session_id = 9000;
+SELECT * FROM testing.reached(testing.at('09:00'));
+DROP TRIGGER keep ON activity;
+DROP FUNCTION testing.keep;
+DELETE FROM session WHERE session_id = 9000;
 -- while more than 5 000 sessions are pending
 INSERT INTO session SELECT i, NULL, NULL, testing.at('08:00') - interval '3 years' FROM generate_series(10001, 16000) i;
 INSERT INTO activity (session_id, activity_date) SELECT i, testing.at('08:00') - interval '3 years' FROM generate_series(10001, 16000) i;

@@ -127,6 +127,7 @@ find_gathered(const Store *store, SubTransactionId appended_in)
 
 	while (rows != NULL &&
 		   (rows->appended_in != appended_in ||
+			rows->store.schema != store->schema ||
 			rows->store.tables[TABLE_PENDING] != store->tables[TABLE_PENDING]))
 		rows = rows->next;
 	return rows;
@@ -143,25 +144,28 @@ forget_gathered(GatheredRows **link)
 
 /*
  * Append what has been gathered of a store to its table pending, wherever that is by
- * now.  One that has been dropped needs none: who makes it anew makes the index anew.
+ * now, or which it has by now.  One that has been dropped needs none: who makes it anew
+ * makes the index anew.
+ *
+ * Errors: 55000 if the derived tables are not as they were made.
  */
 static void
 append_gathered_rows(GatheredRows *rows)
 {
-	Store		store = rows->store;
-	Oid			pending = store.tables[TABLE_PENDING];
+	Oid			pending = rows->store.tables[TABLE_PENDING];
+	Oid			schema = OidIsValid(pending) ? get_rel_namespace(pending) :
+		rows->store.schema;
+	Store		store;
 
-	if (OidIsValid(pending))
+	if (!OidIsValid(schema))
+		return;
+	if (!load_store(&store, schema) ||
+		(OidIsValid(pending) && store.tables[TABLE_PENDING] != pending))
 	{
-		Oid			schema = get_rel_namespace(pending);
-		Store		present;
-
-		if (!OidIsValid(schema))
+		if (!OidIsValid(pending))
 			return;
-		if (load_store(&present, schema) && present.tables[TABLE_PENDING] == pending)
-			store = present;
-		else
-			store.schema = schema;
+		store = rows->store;
+		store.schema = schema;
 	}
 	append_touched(&store, &rows->touched);
 }

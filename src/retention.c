@@ -69,8 +69,9 @@ static const StoreQuery running_sessions = {
 
 /*
  * Of sessions ($1), lock those that seem silent since a moment ($2), but for those
- * whose activities are on their way, for these hold them KEY SHARE.  From here on,
- * who brings activities for one waits for us.
+ * which activities are on their way to, for these hold them KEY SHARE.  From here on,
+ * who brings activities for one waits for us.  Who changes the date of one that it has
+ * holds no lock on it, as with a foreign key, and comes after us.
  */
 static const StoreQuery lock_silent_sessions = {
 	.sql = "SELECT q.session_id FROM @store@.session q"

@@ -176,22 +176,25 @@ note_session_row(RowChanges *changes, const TriggerData *trigger, bool is_updati
 {
 	SessionRow	row = session_row(trigger, trigger->tg_trigslot);
 
-	/* It may be another one that has the id then, and its activities. */
-	if (is_updating && trigger->tg_relation->rd_rel->relispartition &&
-		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		touch(&changes->changed, &row.touched);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
 		if (is_updating)
 			touch(&changes->came, &row.touched);
+		/* It may be another one that has the id then, and its activities. */
+		if (is_updating && trigger->tg_relation->rd_rel->relispartition)
+			touch(&changes->changed, &row.touched);
 		count_row(changes, &row, 1);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 	{
-		/* In that role its activities stay. */
-		touch(is_replicating() ? &changes->changed :
-			  is_moved_away(trigger, is_updating) ? &changes->left : &changes->deleted,
-			  &row.touched);
+		/*
+		 * Activities may stay, or come meanwhile, past the triggers, and a
+		 * session of that id after them.
+		 */
+		touch(&changes->changed, &row.touched);
+		if (!is_replicating())
+			touch(is_moved_away(trigger, is_updating) ? &changes->left :
+				  &changes->deleted, &row.touched);
 		count_row(changes, &row, -1);
 	}
 	else

@@ -22,7 +22,8 @@
  *
  *	  cc -I$(pg_config --includedir) test/interleavings.c -o x -lpq
  *
- *	  x				all pairs, and triples in READ COMMITTED
+ *	  x				all pairs, in SERIALIZABLE those that read, and triples in READ
+ *					COMMITTED
  *	  x --smoke		all pairs in READ COMMITTED
  *	  x --full		all pairs and triples, with checks after each single step
  *	  x --only NAME[,NAME[,NAME]]
@@ -97,7 +98,8 @@ enum
 	NO_BLOCK = 1 << 5,			/* each statement commits by itself */
 	PREPARES = 1 << 6,
 	ONLY_IN_SETS = 1 << 7,		/* not in all pairs */
-	UNFOLDED = 1 << 8			/* session 1 has never been folded */
+	UNFOLDED = 1 << 8,			/* session 1 has never been folded */
+	READS = 1 << 9				/* by our functions */
 };
 
 /*
@@ -210,7 +212,7 @@ static const Transaction transactions[] = {
 	{"TRUNCATE @.activity"}, NULL, NULL, TRUNCATES | LOCKS_TABLES},
 	{"truncate_all",
 	{"TRUNCATE @.session, @.activity"}, NULL, NULL, TRUNCATES | LOCKS_TABLES},
-	{"reader", {READ_SESSIONS, READ_SESSIONS}, READ_TWIN, NULL, 0},
+	{"reader", {READ_SESSIONS, READ_SESSIONS}, READ_TWIN, NULL, READS},
 	{"refresh",
 		{"SELECT ekran_refresh()"}, "SELECT 1", NULL,
 	MAINTAINS | NEVER_FAILS | KEEPS_INDEX},
@@ -556,6 +558,7 @@ static int	process;
 static Shared *shared;
 static bool is_verbose = false;
 static bool is_thorough = false;
+static bool has_serializable_writers = false;
 static bool has_maintain;
 static bool has_prepared;
 
@@ -1477,16 +1480,25 @@ is_there(const Transaction *transaction)
 		(has_prepared || !(transaction->traits & PREPARES));
 }
 
-/* Those of maintenance alone are the same in every level. */
+/*
+ * Those of maintenance alone are the same in every level; and to those that only
+ * write, SERIALIZABLE is REPEATABLE READ with more failures.
+ */
 static bool
 is_of_level(const Transaction *const *of, int count, Level level)
 {
-	if (level == READ_COMMITTED)
-		return true;
+	int			traits = 0;
+	bool		is_upkeep = true;
+
 	for (int i = 0; i < count; i++)
+	{
+		traits |= of[i]->traits;
 		if (!(of[i]->traits & (MAINTAINS | NO_BLOCK)))
-			return true;
-	return false;
+			is_upkeep = false;
+	}
+	if (level == SERIALIZABLE && !has_serializable_writers && !(traits & READS))
+		return false;
+	return level == READ_COMMITTED || !is_upkeep;
 }
 
 /*
@@ -1542,6 +1554,12 @@ run_unit(const Unit *unit)
 			wrong += wrong_schedules;
 			sets++;
 		}
+	}
+	if (unit->ntransactions == 1 && sets == 0)
+	{
+		fclose(report);
+		free(text);
+		return;
 	}
 	if (!can_notice())
 	{
@@ -1788,8 +1806,10 @@ add_units(Unit *units, int *count, const char *names, Level last)
 		unit->level = (Level) level;
 		unit->ntransactions = parse_names(names, unit->transactions);
 		unit->partner = unit->transactions[0];
-		if (are_there(unit) && is_of_level(unit->transactions,
-										   unit->ntransactions, unit->level))
+		if (are_there(unit) &&
+			(unit->ntransactions == 1 ||
+			 is_of_level(unit->transactions, unit->ntransactions,
+						 unit->level)))
 			(*count)++;
 	}
 }
@@ -1933,6 +1953,7 @@ main(int argc, char **argv)
 	{
 		if (strcmp(mode, "--only") == 0 && argc == 3)
 		{
+			has_serializable_writers = true;
 			add_units(units, &count, argv[2], SERIALIZABLE);
 			for (int i = 0; i < count; i++)
 				units[i].partner = transactions;
@@ -1941,7 +1962,7 @@ main(int argc, char **argv)
 			bail_out("unknown argument \"%s\"", mode);
 		else
 		{
-			is_thorough = is_full;
+			is_thorough = has_serializable_writers = is_full;
 			for (int i = 0; i < LENGTH(transactions); i++)
 				if (!(transactions[i].traits & ONLY_IN_SETS))
 					add_units(units, &count, transactions[i].name,
