@@ -288,7 +288,6 @@ update_derived_row(const DerivedTable *table, ItemPointer place,
 	LockTupleMode lock_mode;
 	TU_UpdateIndexes updated = TU_None;
 	TM_Result	result;
-	bool		wait = false;
 
 	/* An update would be decoded, and refused by who receives it. */
 	if (RelationIsLogicallyLogged(table->relation))
@@ -297,14 +296,18 @@ update_derived_row(const DerivedTable *table, ItemPointer place,
 		insert_derived_row(table, row);
 		return;
 	}
-	store_row(table->slot, row);
-	do
+	/* An update that waits for nobody is nothing that the server knows. */
+	result = table_tuple_lock(table->relation, place, GetActiveSnapshot(),
+							  table->slot, GetCurrentCommandId(true),
+							  LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+	if (result == TM_Ok)
 	{
+		store_row(table->slot, row);
 		result = table_tuple_update(table->relation, place, table->slot,
 									GetCurrentCommandId(true), GetActiveSnapshot(),
-									InvalidSnapshot, wait, &failure, &lock_mode,
+									InvalidSnapshot, true, &failure, &lock_mode,
 									&updated);
-	} while (!wait && (wait = is_ours_to_change(result, &failure)));
+	}
 	if (result != TM_Ok)
 		refuse_meddling(table, result);
 	if (updated != TU_None)

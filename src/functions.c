@@ -123,11 +123,17 @@ hold_tables(RowByRow *call)
 
 	for (StoreTable which = TABLE_CLIENT; which <= TABLE_ACTIVITY; which++)
 	{
-		List	   *pieces = OidIsValid(tables[which]) ?
-			find_all_inheritors(tables[which], AccessShareLock, NULL) : NIL;
+		Relation	table = OidIsValid(tables[which]) ?
+			try_relation_open(tables[which], AccessShareLock) : NULL;
+		List	   *pieces;
 		ListCell   *cell;
 
-		foreach(cell, pieces)
+		/* Who reads it says that it isn't there. */
+		if (table == NULL)
+			continue;
+		call->held = lappend(call->held, table);
+		pieces = find_all_inheritors(tables[which], AccessShareLock, NULL);
+		for_each_from(cell, pieces, 1)
 			call->held = lappend(call->held, relation_open(lfirst_oid(cell), NoLock));
 		list_free(pieces);
 	}

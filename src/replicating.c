@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ekran_activity_replicated);
 PG_FUNCTION_INFO_V1(ekran_derived_written);
@@ -244,7 +245,14 @@ end_transaction(XactEvent event, void *arg)
 {
 	(void) arg;
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+	{
+		if (gathered == NULL)
+			return;
+		/* The server wants one for whoever writes, and has none by now. */
+		PushActiveSnapshot(GetTransactionSnapshot());
 		append_gathered();
+		PopActiveSnapshot();
+	}
 	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 			 event == XACT_EVENT_PREPARE)
 		gathered = NULL;
