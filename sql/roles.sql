@@ -48,6 +48,13 @@ SET ROLE regress_ekran_owner;
 CALL testing.hand_over('roles');
 SET ekran_sessions.store = 'roles';
 
+-- To everybody, the store and the extension grant nothing that reads, and lend no rights.
+SELECT relname, privilege_type FROM pg_class, aclexplode(relacl) WHERE relnamespace = 'roles'::regnamespace AND grantee = 0;
+SELECT nspname, privilege_type FROM pg_namespace, aclexplode(nspacl) WHERE nspname = 'roles' AND grantee = 0;
+SELECT count(*) AS lending FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'ekran_sessions' WHERE p.prosecdef;
+SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'roles'::regnamespace AND relkind = 'v' ORDER BY relname;
+
 -- Two sessions of Ada's, whom the lead leads, and two of a stranger's; of each, one runs.
 INSERT INTO roles.client VALUES ('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'PC');
 INSERT INTO roles.app_user VALUES (1, 'Ada'), (2, 'Stranger');
