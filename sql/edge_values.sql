@@ -21,7 +21,6 @@ RESET client_min_messages;
 SELECT * FROM testing.answer WHERE NOT is_documented LIMIT 10;
 SELECT count(*) FILTER (WHERE name <> 'compared') AS calls, count(*) FILTER (WHERE code = '00000' AND name <> 'compared') > 1600 AS many_return,
 	count(*) FILTER (WHERE name = 'compared' AND code = '00000') >= 20 AS compared, count(*) FILTER (WHERE NOT is_documented) AS wrong FROM testing.answer;
-SELECT name, string_agg(DISTINCT code, ' ' ORDER BY code) AS answers FROM testing.answer GROUP BY name ORDER BY name;
 -- the settings may be anything by now
 RESET ALL;
 SET client_min_messages = warning;
