@@ -43,6 +43,11 @@ install_extension() {
 		as_root make --silent -C "$root" PG_CONFIG="$PG_CONFIG" install >/dev/null
 }
 
+# The commit that the current directory is of, and whether it has been changed since.
+tree_state() {
+	echo "$(git rev-parse --short HEAD 2>/dev/null || echo 'no commit')$(git diff --quiet HEAD 2>/dev/null || echo ' with changes')"
+}
+
 # Where npm's clients of test/clients/ are, or go: outside the tree, by the lockfile.
 node_clients() {
 	local sum
