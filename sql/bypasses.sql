@@ -248,6 +248,59 @@ SET LOCAL session_replication_role = replica;
 INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -6000);
 DROP SCHEMA other CASCADE;
 COMMIT;
+-- or what it is told in isn't there for a while, and the store is none at the end, or
+-- elsewhere
+CALL testing.fill('parts');
+BEGIN;
+ALTER TABLE parts.pending RENAME TO renamed;
+SET LOCAL session_replication_role = replica;
+INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -7000);
+ALTER TABLE parts.session RENAME TO other_session;
+COMMIT;
+SELECT state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status();
+CREATE SCHEMA other;
+BEGIN;
+ALTER TABLE parts.pending RENAME TO renamed;
+SET LOCAL session_replication_role = replica;
+INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -8000);
+ALTER TABLE parts.renamed RENAME TO pending;
+SELECT format('ALTER TABLE %s SET SCHEMA other', c.oid::regclass) FROM pg_class c WHERE relnamespace = 'parts'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname \gexec
+COMMIT;
+SET ekran_sessions.store = other;
+SELECT state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) AS differences, (SELECT count(*) FROM other.pending WHERE first_moment = '2024-01-02 09:10') AS told FROM ekran_status();
+DROP SCHEMA other CASCADE;
+-- What is gathered is kept once for a savepoint, however many are within it.
+CALL testing.fill('parts');
+BEGIN;
+SET LOCAL session_replication_role = replica;
+DO $$ BEGIN
+	FOR i IN 1..50 LOOP
+		BEGIN
+			INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1 + i % 20, '2024-01-02 09:10', -i);
+			PERFORM ekran_close_sessions('100 years', '2024-01-02');
+		EXCEPTION WHEN division_by_zero THEN
+		END;
+	END LOOP;
+	RAISE WARNING 'kept: %', (SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'ekran_sessions gathered rows');
+	RAISE division_by_zero;
+EXCEPTION WHEN division_by_zero THEN
+END $$;
+INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:20', -51);
+COMMIT;
+SELECT state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status();
+-- Who folds may have locked the derived rows, in SQL, and taken a fold back.
+CALL testing.fill('whole');
+INSERT INTO whole.activity (session_id, activity_date) VALUES (1, '2024-01-02 07:00'), (2, '2024-01-02 07:00');
+BEGIN;
+SELECT count(*) FROM (SELECT FROM whole.pending FOR UPDATE) p;
+SELECT count(*) FROM (SELECT FROM whole.session_idle FOR KEY SHARE) i;
+SAVEPOINT a;
+SELECT ekran_refresh();
+ROLLBACK TO a;
+SELECT count(*) FROM (SELECT FROM whole.session_idle FOR UPDATE) i;
+SELECT ekran_refresh();
+COMMIT;
+SELECT state, answered_by, testing.is_exact('whole'), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status();
 -- what is read amid all that is read from the activities
 CREATE FUNCTION testing.amid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	RAISE WARNING '%', testing.is_exact('whole');

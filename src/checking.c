@@ -217,6 +217,7 @@ check_counts(const Store *store, const DayCounts *stored, ReturnSetInfo *result)
 		bool		has_left = left != NULL && (right == NULL || left->day <= right->day);
 		bool		has_right = right != NULL && (left == NULL || right->day <= left->day);
 
+		Assert(has_left || has_right);
 		if (!has_left || !has_right || left->sessions != right->sessions)
 			report_day(result, has_left ? left->day : right->day,
 					   has_left ? left->sessions : 0,

@@ -834,7 +834,7 @@ ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 	char	   *table = table_identity(build, constraint->table);
 	char	   *definition = psprintf(constraint->definition, build->name);
 	bool		is_primary = strncmp(definition, "PRIMARY KEY", strlen("PRIMARY KEY")) == 0;
-	bool		has_index = is_primary ||
+	bool		makes_index = is_primary ||
 		strncmp(definition, "UNIQUE", strlen("UNIQUE")) == 0;
 	LOCKMODE	lock = strncmp(definition, "FOREIGN KEY", strlen("FOREIGN KEY")) == 0 ?
 		ShareRowExclusiveLock : AccessExclusiveLock;
@@ -857,7 +857,7 @@ ensure_constraint(StoreBuild *build, const PartDefinition *constraint)
 			refuse_other_shape(build, constraint->table,
 							   psprintf("its primary key is another one than %s",
 										definition));
-		if (has_index && OidIsValid(table_oid(build, constraint->name)))
+		if (makes_index && OidIsValid(table_oid(build, constraint->name)))
 			refuse_other_shape(build, constraint->name,
 							   psprintf("it is not the index of \"%s\" for its %s",
 										constraint->table, definition));
@@ -1446,14 +1446,13 @@ lock_all_or_none(const StoreBuild *build, const Oid *tables, int count,
 {
 	bool		may_wait = !has_written_to(tables, count);
 	int			first = 0;
-	int			failed;
 
 	do
 	{
 		int			taken = 0;
+		int			failed = -1;
 
 		CHECK_FOR_INTERRUPTS();
-		failed = -1;
 		if (may_wait)
 			LockRelationOid(tables[first], lock);
 		for (int i = 0; i < count && failed < 0; i++)

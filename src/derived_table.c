@@ -245,14 +245,18 @@ refuse_meddling(const DerivedTable *table, TM_Result result)
 }
 
 /*
- * Is a row locked by nobody but this transaction, as one is that it has updated in SQL?
- * Then to wait for the lock is not to wait.
+ * Lock a row that the active snapshot sees, if nobody else has: this transaction may have,
+ * in SQL, or a savepoint of it that it has taken back.  To wait for such a lock is not to
+ * wait.
  */
-static bool
-is_ours_to_change(TM_Result result, const TM_FailureData *failure)
+static TM_Result
+lock_at_once(const DerivedTable *table, ItemPointer place, LockTupleMode mode)
 {
-	return result == TM_BeingModified &&
-		TransactionIdIsCurrentTransactionId(failure->xmax);
+	TM_FailureData failure;
+
+	return table_tuple_lock(table->relation, place, GetActiveSnapshot(), table->slot,
+							GetCurrentCommandId(true), mode, LockWaitSkip, 0,
+							&failure);
 }
 
 /*
@@ -265,14 +269,15 @@ delete_derived_row(const DerivedTable *table, ItemPointer place)
 {
 	TM_FailureData failure;
 	TM_Result	result;
-	bool		wait = false;
+	bool		is_locked = false;
 
 	do
 	{
 		result = table_tuple_delete(table->relation, place, GetCurrentCommandId(true),
-									GetActiveSnapshot(), InvalidSnapshot, wait,
+									GetActiveSnapshot(), InvalidSnapshot, is_locked,
 									&failure, false);
-	} while (!wait && (wait = is_ours_to_change(result, &failure)));
+	} while (result == TM_BeingModified && !is_locked &&
+			 (is_locked = lock_at_once(table, place, LockTupleExclusive) == TM_Ok));
 	if (result != TM_Ok)
 		refuse_meddling(table, result);
 }
@@ -297,9 +302,7 @@ update_derived_row(const DerivedTable *table, ItemPointer place,
 		return;
 	}
 	/* An update that waits for nobody is nothing that the server knows. */
-	result = table_tuple_lock(table->relation, place, GetActiveSnapshot(),
-							  table->slot, GetCurrentCommandId(true),
-							  LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+	result = lock_at_once(table, place, LockTupleNoKeyExclusive);
 	if (result == TM_Ok)
 	{
 		store_row(table->slot, row);

@@ -70,7 +70,7 @@ put_local_time(Figures *figures, Days *days, TimestampTz login)
 	weekday = j2day(days->date + POSTGRES_EPOCH_JDATE);
 	figures->login_day = days->date;
 	figures->login_weekday = weekday == 0 ? 7 : weekday;	/* ISO's Sunday */
-	figures->login_hour = (login - days->midnight) / USECS_PER_HOUR;
+	figures->login_hour = (int32) ((login - days->midnight) / USECS_PER_HOUR);
 }
 
 static Datum

@@ -119,7 +119,7 @@ typedef struct FoldedSession
 SliceSet
 slice_of(int64 session_id)
 {
-	int			slice = hash_bytes((const unsigned char *) &session_id,
+	uint32		slice = hash_bytes((const unsigned char *) &session_id,
 								   sizeof(session_id)) % NUM_SLICES;
 
 	return (SliceSet) 1 << slice;

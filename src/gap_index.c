@@ -40,11 +40,10 @@ static const StoreQuery activities_of_sessions = {
 static void
 add_range(Ranges *ranges, TimestampTz first, TimestampTz last)
 {
-	Range	   *previous;
-
 	if (ranges->count > 0)
 	{
-		previous = &ranges->ranges[ranges->count - 1];
+		Range	   *previous = &ranges->ranges[ranges->count - 1];
+
 		Assert(previous->first <= first);
 		if (previous->last == DT_NOEND ||
 			first <= previous->last + NEARBY)

@@ -119,6 +119,6 @@ find_host(const text *url, StringInfo host)
 
 	resetStringInfo(host);
 	for (; name < end; name++)
-		appendStringInfoChar(host, pg_ascii_tolower((unsigned char) *name));
+		appendStringInfoChar(host, (char) pg_ascii_tolower((unsigned char) *name));
 	return host->len > 0;
 }

@@ -31,7 +31,7 @@ begin_hours(Hours *hours, pg_tz *zone)
 static TimestampTz
 next_change(pg_tz *zone, TimestampTz moment)
 {
-	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	const int64 epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 	int64		seconds = moment / USECS_PER_SEC - (moment % USECS_PER_SEC < 0 ? 1 : 0);
 	pg_time_t	now = seconds + epoch;
 	pg_time_t	change;

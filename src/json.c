@@ -91,10 +91,10 @@ append_null(Json *json)
 }
 
 static void
-append_quoted(Json *json, const char *string, int length)
+append_quoted(Json *json, const char *string)
 {
 	appendStringInfoChar(&json->text, '"');
-	appendBinaryStringInfo(&json->text, string, length);
+	appendStringInfoString(&json->text, string);
 	appendStringInfoChar(&json->text, '"');
 }
 
@@ -126,7 +126,7 @@ append_json_uuid(Json *json, const char *key, Datum uuid, bool isnull)
 	{
 		char	   *string = DatumGetCString(DirectFunctionCall1(uuid_out, uuid));
 
-		append_quoted(json, string, strlen(string));
+		append_quoted(json, string);
 		pfree(string);
 	}
 }
@@ -187,7 +187,7 @@ append_json_moment(Json *json, const char *key, TimestampTz moment, bool isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
-	append_quoted(json, buffer, strlen(buffer));
+	append_quoted(json, buffer);
 }
 
 /*
@@ -223,6 +223,7 @@ append_json_duration(Json *json, const char *key, int64 microseconds)
 		end = pg_ultostr_zeropad(end, fraction, 6);
 		*end++ = '0';
 	}
+	*end = '\0';
 	append_key(json, key);
-	append_quoted(json, buffer, end - buffer);
+	append_quoted(json, buffer);
 }

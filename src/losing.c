@@ -64,6 +64,7 @@ has_row(Relation table, Snapshot snapshot)
 	PartitionDesc pieces = pieces_of(table);
 	bool		is_found = false;
 
+	check_stack_depth();
 	for (int i = 0; pieces != NULL && i < pieces->nparts && !is_found; i++)
 	{
 		Relation	piece = try_table_open(pieces->oids[i], AccessShareLock);
@@ -95,6 +96,7 @@ are_few(Relation table, int64 *pages, int *first_piece)
 	PartitionDesc pieces = pieces_of(table);
 	BlockNumber target;
 
+	check_stack_depth();
 	for (int i = 0; pieces != NULL && i < pieces->nparts; i++)
 	{
 		int			place = (*first_piece + i) % pieces->nparts;

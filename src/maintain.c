@@ -107,7 +107,7 @@ find_mark(Maintenance *work, const Fold *fold)
 {
 	Snapshot	snapshot = GetActiveSnapshot();
 	char		shown[GENERATION_SIZE];
-	int			length = strlen(MARK) + strlen(work->generation) + 1;
+	Size		length = strlen(MARK) + strlen(work->generation) + 1;
 	char	   *end;
 
 	if (show_generation(fold->idle.relation, snapshot, shown) != 1 ||
@@ -115,7 +115,7 @@ find_mark(Maintenance *work, const Fold *fold)
 		strncmp(shown, MARK, strlen(MARK)) != 0 ||
 		strncmp(shown + strlen(MARK), work->generation,
 				strlen(work->generation)) != 0 ||
-		(int) strlen(shown) <= length)
+		strlen(shown) <= length)
 		return false;
 	errno = 0;
 	work->continuation.next_id = strtoi64(shown + length, &end, 10);
@@ -285,7 +285,6 @@ ekran_maintain(PG_FUNCTION_ARGS)
 {
 	Maintenance work = {.continuation = {.next_id = PG_INT64_MIN},.noticed = GetCurrentTimestamp()};
 	Store		store;
-	CallerRights caller;
 	bool		is_done = false;
 
 	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
@@ -315,6 +314,8 @@ ekran_maintain(PG_FUNCTION_ARGS)
 
 	while (!is_done)
 	{
+		CallerRights caller;
+
 		CHECK_FOR_INTERRUPTS();
 		/* What calls us has a snapshot, from before the locks. */
 		SPI_commit();

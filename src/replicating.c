@@ -26,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "ekran_sessions.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -119,7 +120,7 @@ has_gathered(void)
 }
 
 /*
- * What has been gathered of a store, and appended in some savepoint or in none.
+ * What has been gathered of a store, as it is, and appended in some savepoint or in none.
  */
 static GatheredRows *
 find_gathered(const Store *store, SubTransactionId appended_in)
@@ -128,7 +129,7 @@ find_gathered(const Store *store, SubTransactionId appended_in)
 
 	while (rows != NULL &&
 		   (rows->appended_in != appended_in ||
-			rows->store.schema != store->schema ||
+			rows->store.tables[TABLE_ACTIVITY] != store->tables[TABLE_ACTIVITY] ||
 			rows->store.tables[TABLE_PENDING] != store->tables[TABLE_PENDING]))
 		rows = rows->next;
 	return rows;
@@ -139,34 +140,38 @@ forget_gathered(GatheredRows **link)
 {
 	GatheredRows *rows = *link;
 
+	Assert(rows != NULL);
 	*link = rows->next;
 	MemoryContextDelete(rows->context);
 }
 
 /*
- * Append what has been gathered of a store to its table pending, wherever that is by
- * now, or which it has by now.  One that has been dropped needs none: who makes it anew
- * makes the index anew.
+ * Append what has been gathered to the table pending of the store that the activities
+ * are in by now: in a partition that somebody writes to by its own name, nobody waits for
+ * them who moves the store, or makes its index anew.  Where there is none, to the one
+ * that there was, wherever it is, for it may be put back.
  *
- * Errors: 55000 if the derived tables are not as they were made.
+ * Errors: 55000 if that is not as it was made, or not there.
  */
 static void
 append_gathered_rows(GatheredRows *rows)
 {
-	Oid			pending = rows->store.tables[TABLE_PENDING];
-	Oid			schema = OidIsValid(pending) ? get_rel_namespace(pending) :
-		rows->store.schema;
+	Oid			activity = rows->store.tables[TABLE_ACTIVITY];
+	Oid			schema;
 	Store		store;
 
+	AcceptInvalidationMessages();
+	schema = get_rel_namespace(activity);
+	/* With them gone, so is what there was to tell. */
 	if (!OidIsValid(schema))
 		return;
-	if (!load_store(&store, schema) ||
-		(OidIsValid(pending) && store.tables[TABLE_PENDING] != pending))
+	if (!load_store(&store, schema) || store.tables[TABLE_ACTIVITY] != activity ||
+		!OidIsValid(store.tables[TABLE_PENDING]))
 	{
-		if (!OidIsValid(pending))
-			return;
 		store = rows->store;
-		store.schema = schema;
+		schema = get_rel_namespace(store.tables[TABLE_PENDING]);
+		if (OidIsValid(schema))
+			store.schema = schema;
 	}
 	append_touched(&store, &rows->touched);
 }
@@ -174,14 +179,13 @@ append_gathered_rows(GatheredRows *rows)
 /*
  * Append what has been gathered.  What a savepoint has taken back of it does no harm.
  * But a savepoint may take back what is appended under it, and not all that was gathered
- * before, which is kept for that.
+ * before, which is kept for that: once for a store and savepoint.
  *
  * Errors: 55000 if the derived tables are not as they were made.
  */
 void
 append_gathered(void)
 {
-	SubTransactionId savepoint = GetCurrentSubTransactionId();
 	GatheredRows **link = &gathered;
 
 	while (*link != NULL)
@@ -189,19 +193,18 @@ append_gathered(void)
 		GatheredRows *rows = *link;
 		GatheredRows *others;
 
-		if (rows->appended_in != InvalidSubTransactionId)
+		if (rows->appended_in == InvalidSubTransactionId)
 		{
-			link = &rows->next;
-			continue;
+			append_gathered_rows(rows);
+			rows->appended_in = GetCurrentSubTransactionId();
 		}
-		append_gathered_rows(rows);
-		others = find_gathered(&rows->store, savepoint);
-		if (others != NULL)
+		others = find_gathered(&rows->store, rows->appended_in);
+		if (others != rows)
 			touch_all_of(&others->touched, &rows->touched);
-		if (others != NULL || savepoint == TopSubTransactionId)
+		if (others != rows || rows->appended_in == TopSubTransactionId)
 			forget_gathered(link);
 		else
-			rows->appended_in = savepoint;
+			link = &rows->next;
 	}
 }
 
@@ -270,16 +273,11 @@ end_savepoint(SubXactEvent event, SubTransactionId savepoint,
 	while (*link != NULL)
 	{
 		GatheredRows *rows = *link;
-		bool		is_over = false;
 
-		if (rows->appended_in == savepoint && event == SUBXACT_EVENT_ABORT_SUB)
-			rows->appended_in = InvalidSubTransactionId;
-		else if (rows->appended_in == savepoint)
-		{
-			rows->appended_in = parent;
-			is_over = parent == TopSubTransactionId;
-		}
-		if (is_over)
+		if (rows->appended_in == savepoint)
+			rows->appended_in = event == SUBXACT_EVENT_ABORT_SUB ?
+				InvalidSubTransactionId : parent;
+		if (rows->appended_in == TopSubTransactionId)
 			forget_gathered(link);
 		else
 			link = &rows->next;

@@ -157,7 +157,7 @@ ekran_purge(PG_FUNCTION_ARGS)
 	begin_rows(&sessions, &store, &finished_sessions, &parameters[1]);
 	while (next_sessions(&sessions, &parameters[0]))
 	{
-		purged += run_query(&store, &purge_sessions, parameters);
+		purged += (int64) run_query(&store, &purge_sessions, parameters);
 		pfree(DatumGetPointer(parameters[0]));
 	}
 	end_rows(&sessions);

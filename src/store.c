@@ -390,7 +390,7 @@ query_text(const StoreQuery *query, const char *store)
 	initStringInfo(&sql);
 	while ((mark = strstr(rest, STORE_MARK)) != NULL)
 	{
-		appendBinaryStringInfo(&sql, rest, mark - rest);
+		appendBinaryStringInfo(&sql, rest, (int) (mark - rest));
 		appendStringInfoString(&sql, quoted_store);
 		rest = mark + strlen(STORE_MARK);
 	}

@@ -174,14 +174,14 @@ next_active_span(ActiveSpans *spans, Span *span)
 
 	while (!spans->is_at_end)
 	{
-		int64		idle = 0;
-
 		CHECK_FOR_INTERRUPTS();
 		span->from = spans->from;
 		if (spans->clipped->has_gaps ? next_gap(spans, &gap) : next_raw_gap(spans, &gap))
 		{
-			idle = idle_part(spans->rule, elapsed(spans->clipped->session->session_id,
-												  gap.from, gap.to));
+			int64		idle = idle_part(spans->rule,
+										 elapsed(spans->clipped->session->session_id,
+												 gap.from, gap.to));
+
 			if (idle == 0)
 				continue;
 			span->to = gap.to - idle;

@@ -460,10 +460,12 @@ static const char *
 firing_fault(const TriggerSet *set, Relation table, const char *generation)
 {
 	bool		is_partition = table->rd_rel->relispartition;
-	char		kind = is_partition ? RELKIND_PARTITIONED_TABLE : table->rd_rel->relkind;
+	char		kind = table->rd_rel->relkind;
 	const char *name = RelationGetRelationName(table);
 	Oid			function = function_of(set, table, 0);
 
+	if (is_partition)
+		kind = RELKIND_PARTITIONED_TABLE;
 	for (int i = 0; i < set->count; i++)
 	{
 		const StoreTrigger *wanted = &set->triggers[i];

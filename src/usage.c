@@ -28,7 +28,7 @@ PG_FUNCTION_INFO_V1(ekran_url_statistics);
 PG_FUNCTION_INFO_V1(ekran_url_statistics_json);
 
 /* What labels kept for the next session may take, in bytes. */
-#define MAX_LABELS		(1024 * 1024)
+#define MAX_LABELS		((Size) 1024 * 1024)
 
 typedef struct LabelKey
 {
@@ -78,7 +78,7 @@ hash_label(const void *key, Size keysize)
 	const LabelKey *label = key;
 
 	(void) keysize;
-	return hash_bytes((const unsigned char *) label->bytes, label->length);
+	return hash_bytes((const unsigned char *) label->bytes, (int) label->length);
 }
 
 static int
@@ -301,10 +301,11 @@ static const Session *
 next_session_in_use(Usage *usage)
 {
 	Clipping   *clipping = usage->reader.clipping;
-	const Clipped *clipped;
 
 	do
 	{
+		const Clipped *clipped;
+
 		while ((clipped = next_clipped(clipping)) != NULL)
 		{
 			add_session(usage, clipped);
