@@ -259,6 +259,16 @@ lock_at_once(const DerivedTable *table, ItemPointer place, LockTupleMode mode)
 							&failure);
 }
 
+static TM_Result
+delete_row(const DerivedTable *table, ItemPointer place, bool wait)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(table->relation, place, GetCurrentCommandId(true),
+							  GetActiveSnapshot(), InvalidSnapshot, wait, &failure,
+							  false);
+}
+
 /*
  * Delete a row that the active snapshot sees.  Waits for nobody.
  *
@@ -267,17 +277,11 @@ lock_at_once(const DerivedTable *table, ItemPointer place, LockTupleMode mode)
 void
 delete_derived_row(const DerivedTable *table, ItemPointer place)
 {
-	TM_FailureData failure;
-	TM_Result	result;
-	bool		is_locked = false;
+	TM_Result	result = delete_row(table, place, false);
 
-	do
-	{
-		result = table_tuple_delete(table->relation, place, GetCurrentCommandId(true),
-									GetActiveSnapshot(), InvalidSnapshot, is_locked,
-									&failure, false);
-	} while (result == TM_BeingModified && !is_locked &&
-			 (is_locked = lock_at_once(table, place, LockTupleExclusive) == TM_Ok));
+	if (result == TM_BeingModified &&
+		lock_at_once(table, place, LockTupleExclusive) == TM_Ok)
+		result = delete_row(table, place, true);
 	if (result != TM_Ok)
 		refuse_meddling(table, result);
 }
