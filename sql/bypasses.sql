@@ -350,6 +350,27 @@ VACUUM whole.session_idle, whole.pending;
 TRUNCATE whole.activity;
 SELECT state, reason FROM ekran_status();
 
+-- Nor is a derived table trusted that is put back after another has been in its place,
+-- nor those that the other tables come back to, after others have been theirs.
+SELECT format('CALL testing.bypass(''whole'', %L)', format('ALTER TABLE @.%1$I SET SCHEMA testing; SELECT ekran_create_store(''@''); INSERT INTO @.activity (session_id, activity_date) VALUES (1, ''2024-01-02 09:10''); INSERT INTO @.session VALUES (21, NULL, NULL, ''2024-01-02''); SELECT ekran_refresh(); DROP TABLE @.%1$I; ALTER TABLE testing.%1$I SET SCHEMA @', s))
+FROM unnest(ARRAY['pending', 'session_idle', 'session_count']) s \gexec
+CREATE PROCEDURE testing.move(a name, b name) LANGUAGE plpgsql AS $$
+DECLARE
+	t name;
+BEGIN
+	FOREACH t IN ARRAY ARRAY['client', 'app_user', 'session', 'activity'] LOOP
+		EXECUTE format('ALTER TABLE %I.%I SET SCHEMA %I', a, t, b);
+	END LOOP;
+END
+$$;
+CREATE SCHEMA aside;
+SELECT format('CALL testing.bypass(%L, %L)', s, 'CALL testing.move(''@'', ''aside''); SELECT ekran_create_store(''aside''); INSERT INTO aside.activity (session_id, activity_date) VALUES (1, ''2024-01-02 09:10''); INSERT INTO aside.session VALUES (21, NULL, NULL, ''2024-01-02''); CALL testing.move(''aside'', ''@''); DROP SCHEMA aside CASCADE; CREATE SCHEMA aside')
+FROM unnest(ARRAY['whole', 'parts']) s \gexec
+TABLE testing.outcomes;
+TRUNCATE testing.outcome;
+DROP SCHEMA aside;
+DROP PROCEDURE testing.move;
+
 -- Partitions written to, given another content, or exchanged.
 SELECT format('CALL testing.bypass(''parts'', %L)', s) FROM unnest(ARRAY['INSERT INTO @.activity_2 VALUES (1, ''2024-01-02 03:05'', -1)', 'UPDATE @.activity_2 SET session_id = 3', 'DELETE FROM @.activity_1',
 	'TRUNCATE @.activity_1', 'DROP TABLE @.activity_1', 'ALTER TABLE @.activity DETACH PARTITION @.activity_1',

@@ -1080,21 +1080,17 @@ has_all_triggers(const Oid *relations, char *generation)
 }
 
 /*
- * Are all guards, and was the generation made with them?  But for those of tables that
- * are new, which nobody has written to.
+ * Are all guards, and was the generation made with them?
  */
 static bool
-has_all_guards(const StoreBuild *build, const Oid *relations, const char *generation)
+has_all_guards(const Oid *relations, const char *generation)
 {
 	bool		result = is_guarded(generation);
 
 	for (StoreTable which = TABLE_SESSION; result && which < NUM_STORE_TABLES; which++)
 	{
-		Relation	table;
+		Relation	table = try_table_open(relations[which], AccessShareLock);
 
-		if (build->is_made[which])
-			continue;
-		table = try_table_open(relations[which], AccessShareLock);
 		result = table != NULL && guards_fault(table, which, generation) == NULL;
 		if (table != NULL)
 			table_close(table, AccessShareLock);
@@ -1283,6 +1279,15 @@ adopt_derived_tables(const StoreBuild *build, const char *generation)
 	PopActiveSnapshot();
 }
 
+static bool
+makes_derived_table(const StoreBuild *build)
+{
+	for (StoreTable which = TABLE_SESSION_IDLE; which < NUM_STORE_TABLES; which++)
+		if (build->is_made[which])
+			return true;
+	return false;
+}
+
 static void
 replace_triggers(StoreBuild *build, const Oid *relations,
 				 const char *old_generation)
@@ -1306,7 +1311,8 @@ replace_triggers(StoreBuild *build, const Oid *relations,
 
 /*
  * The triggers are made all together and anew, for their generation says that none of
- * them has been missing since.
+ * them has been missing since, and none of the derived tables: one that comes back, or
+ * that activities come back to, after another has been in its place, is of another.
  */
 static void
 ensure_triggers(StoreBuild *build)
@@ -1320,8 +1326,8 @@ ensure_triggers(StoreBuild *build)
 	if (build->is_survey && (!OidIsValid(relations[TABLE_SESSION]) ||
 							 !OidIsValid(relations[TABLE_ACTIVITY])))
 		return;
-	if (!has_all_triggers(relations, generation) ||
-		(build->has_guards && !has_all_guards(build, relations, generation)))
+	if (makes_derived_table(build) || !has_all_triggers(relations, generation) ||
+		(build->has_guards && !has_all_guards(relations, generation)))
 	{
 		bool		is_wanted_now = true;
 
@@ -1333,10 +1339,6 @@ ensure_triggers(StoreBuild *build)
 			return;
 		replace_triggers(build, relations, generation);
 	}
-	else if (!build->is_survey)
-		for (int i = NUM_TRIGGER_SETS; (set = set_of(build, i)) != NULL; i++)
-			if (build->is_made[set->table])
-				create_triggers(build, set, relations[set->table], generation);
 	for (int i = 0; (set = set_of(build, i)) != NULL; i++)
 		if (OidIsValid(relations[set->table]))
 			ensure_trigger_comments(build, set, relations[set->table]);

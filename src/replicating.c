@@ -26,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "ekran_sessions.h"
+#include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -44,8 +45,9 @@ typedef struct GatheredRows
 	MemoryContext context;		/* of all this */
 	Store		store;			/* as it was then */
 	TouchedSet	touched;
-	SubTransactionId appended_in;	/* the savepoint that has told of them, if
-									 * any */
+	SubTransactionId gathered_in;	/* the outermost savepoint that some are
+									 * of */
+	SubTransactionId appended_in;	/* the one that has told of them, if any */
 	struct GatheredRows *next;
 } GatheredRows;
 
@@ -65,16 +67,34 @@ is_replicating(void)
 	"Put a table that was moved or renamed back, or drop the trigger or the table; ekran_create_store() makes what a store needs."
 
 /*
- * The store of the table that a trigger's row belongs to, perhaps in a partition of it.
+ * Find the store of the table that a trigger's row belongs to, perhaps in a partition of
+ * it, and hold it until the transaction ends.
+ *
+ * Who writes to a partition by its own name holds nothing else of the store.  But where
+ * the row is told of must be where it is told of when it is seen: neither the table is
+ * moved to another store meanwhile, nor its pending replaced.
  *
  * Errors: 39P01 if it is not that table of a store.
  */
 static void
-find_store_of_row(const TriggerData *trigger, StoreTable which, Store *store)
+hold_store_of_row(const TriggerData *trigger, StoreTable which, Store *store)
 {
 	Oid			table = whole_table(trigger->tg_relation);
+	Oid			held = InvalidOid;
+	bool		is_found;
 
-	if (!load_store(store, get_rel_namespace(table)) || store->tables[which] != table ||
+	if (table != RelationGetRelid(trigger->tg_relation))
+		LockRelationOid(table, AccessShareLock);
+	/* To wait for it can be to be told that another one is in its place. */
+	while ((is_found = load_store(store, get_rel_namespace(table))) &&
+		   store->tables[TABLE_PENDING] != held)
+	{
+		held = store->tables[TABLE_PENDING];
+		if (OidIsValid(held))
+			LockRelationOid(held, RowExclusiveLock);
+	}
+
+	if (!is_found || store->tables[which] != table ||
 		!is_table_of(table, store->owner, true))
 		refuse_trigger(trigger,
 					   psprintf("The trigger must be fired by rows of a table \"%s\" of a store, with the store's owner.",
@@ -147,9 +167,9 @@ forget_gathered(GatheredRows **link)
 
 /*
  * Append what has been gathered to the table pending of the store that the activities
- * are in by now: in a partition that somebody writes to by its own name, nobody waits for
- * them who moves the store, or makes its index anew.  Where there is none, to the one
- * that there was, wherever it is, for it may be put back.
+ * are in: this transaction may have moved it since, and others may have made it, if there
+ * was none.  Where there is none, to the one that there was, wherever it is, for it may
+ * be put back.
  *
  * Errors: 55000 if that is not as it was made, or not there.
  */
@@ -200,7 +220,10 @@ append_gathered(void)
 		}
 		others = find_gathered(&rows->store, rows->appended_in);
 		if (others != rows)
+		{
 			touch_all_of(&others->touched, &rows->touched);
+			others->gathered_in = Min(others->gathered_in, rows->gathered_in);
+		}
 		if (others != rows || rows->appended_in == TopSubTransactionId)
 			forget_gathered(link);
 		else
@@ -219,6 +242,7 @@ begin_gathering(const Store *store)
 	rows->context = context;
 	rows->store = *store;
 	rows->touched.context = context;
+	rows->gathered_in = GetCurrentSubTransactionId();
 	rows->next = gathered;
 	gathered = rows;
 	return rows;
@@ -265,6 +289,7 @@ static void
 end_savepoint(SubXactEvent event, SubTransactionId savepoint,
 			  SubTransactionId parent, void *arg)
 {
+	bool		is_taken_back = event == SUBXACT_EVENT_ABORT_SUB;
 	GatheredRows **link = &gathered;
 
 	(void) arg;
@@ -273,11 +298,13 @@ end_savepoint(SubXactEvent event, SubTransactionId savepoint,
 	while (*link != NULL)
 	{
 		GatheredRows *rows = *link;
+		bool		is_void = rows->gathered_in == savepoint && is_taken_back;
 
+		if (rows->gathered_in == savepoint)
+			rows->gathered_in = parent;
 		if (rows->appended_in == savepoint)
-			rows->appended_in = event == SUBXACT_EVENT_ABORT_SUB ?
-				InvalidSubTransactionId : parent;
-		if (rows->appended_in == TopSubTransactionId)
+			rows->appended_in = is_taken_back ? InvalidSubTransactionId : parent;
+		if (is_void || rows->appended_in == TopSubTransactionId)
 			forget_gathered(link);
 		else
 			link = &rows->next;
@@ -303,7 +330,7 @@ note_replicated_session(const TriggerData *trigger)
 	Store		store;
 	DerivedTable table;
 
-	find_store_of_row(trigger, TABLE_SESSION, &store);
+	hold_store_of_row(trigger, TABLE_SESSION, &store);
 	note_lost_table(trigger, TABLE_SESSION);
 	note_session_row(changes, trigger, false);
 	merge_days(&changes->counts);
@@ -353,7 +380,7 @@ note_activity_alone(const TriggerData *trigger)
 	TouchedSessions came;
 	Store		store;
 
-	find_store_of_row(trigger, TABLE_ACTIVITY, &store);
+	hold_store_of_row(trigger, TABLE_ACTIVITY, &store);
 	note_lost_table(trigger, TABLE_ACTIVITY);
 	note_piece_row(changes, trigger);
 	if (is_replicating())
