@@ -5,7 +5,8 @@
  *	  are, and whether a table has them.
  *
  * All those of a store have the same argument, the generation.  It is new whenever
- * one of them is, so it stands for one unbroken time in which all were there.
+ * one of them is, or a derived table, so it stands for one unbroken time in which all
+ * were there.
  *
  * They are fired also where another server's changes come, or a session passes itself
  * off as one that applies them, by session_replication_role.  A logical replication
