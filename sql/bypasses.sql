@@ -368,8 +368,34 @@ SELECT format('CALL testing.bypass(%L, %L)', s, 'CALL testing.move(''@'', ''asid
 FROM unnest(ARRAY['whole', 'parts']) s \gexec
 TABLE testing.outcomes;
 TRUNCATE testing.outcome;
-DROP SCHEMA aside;
 DROP PROCEDURE testing.move;
+-- Nor is anything told to those of another store, or of another time, meanwhile.
+CREATE PROCEDURE testing.exchange(tables text) LANGUAGE plpgsql AS $$
+DECLARE
+	t name;
+BEGIN
+	FOREACH t IN ARRAY string_to_array(tables, ' ') LOOP
+		EXECUTE format('ALTER TABLE whole.%1$I SET SCHEMA aside; ALTER TABLE twin.%1$I SET SCHEMA whole; ALTER TABLE aside.%1$I SET SCHEMA twin', t);
+	END LOOP;
+END
+$$;
+CALL testing.fill('twin');
+CALL testing.fill('whole');
+CREATE TABLE testing.told AS
+SELECT number, tables, role, statement, NULL::text AS code, NULL::text AS message FROM unnest(ARRAY['pending', 'session_idle', 'session_count', 'activity', 'session', 'client app_user session activity']) WITH ORDINALITY AS t (tables, number),
+	unnest(ARRAY['origin', 'replica']) role, unnest(ARRAY['INSERT INTO whole.activity (session_id, activity_date) VALUES (1, ''2024-01-02 09:10'')', 'DELETE FROM whole.activity WHERE session_id = 2',
+		'INSERT INTO whole.session VALUES (30, NULL, NULL, ''2024-01-02'')', 'UPDATE whole.session SET logout_date = NULL', 'DELETE FROM whole.session WHERE session_id = 3', 'TRUNCATE whole.session, whole.activity']) statement;
+SELECT e.statement FROM (SELECT DISTINCT number, tables FROM testing.told) t, LATERAL (VALUES (1, format('CALL testing.exchange(%L)', tables)),
+	(2, format('UPDATE testing.told SET (code, message) = (SELECT code, message FROM testing.failure(format(''SET LOCAL session_replication_role = %%s; %%s; SET LOCAL session_replication_role = origin'', role, statement))) WHERE tables = %L', tables)),
+	(3, format('CALL testing.exchange(%L)', tables)),
+	(4, 'SET ekran_sessions.store = twin'), (5, 'SELECT state, answered_by, testing.is_exact(''twin''), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status()'),
+	(6, 'SET ekran_sessions.store = whole'), (7, 'SELECT state, answered_by, testing.is_exact(''whole''), (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE ''%have no session'') AS differences FROM ekran_status()'),
+	(8, 'CALL testing.fill(''whole'')')) e (place, statement)
+ORDER BY number, place \gexec
+SELECT tables, role, statement, code, message FROM testing.told ORDER BY number, role, statement;
+DROP TABLE testing.told;
+DROP SCHEMA aside, twin CASCADE;
+DROP PROCEDURE testing.exchange;
 
 -- Partitions written to, given another content, or exchanged.
 SELECT format('CALL testing.bypass(''parts'', %L)', s) FROM unnest(ARRAY['INSERT INTO @.activity_2 VALUES (1, ''2024-01-02 03:05'', -1)', 'UPDATE @.activity_2 SET session_id = 3', 'DELETE FROM @.activity_1',

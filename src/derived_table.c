@@ -37,7 +37,8 @@
  * Open a derived table of a store to write to it.  It stays locked until the
  * transaction ends.
  *
- * Errors: 55000 if it is not as it was made.
+ * Errors: 55000 if it is not as it was made, or of another generation than the trigger
+ * that writes.
  */
 void
 open_derived_table(DerivedTable *table, const Store *store, StoreTable which)
@@ -51,6 +52,8 @@ open_derived_table(DerivedTable *table, const Store *store, StoreTable which)
 	List	   *indexes;
 	ListCell   *cell;
 
+	if (fault == NULL && store->generation != NULL)
+		fault = other_generation(relation, store->generation);
 	if (fault != NULL)
 		refuse_broken(store, fault);
 

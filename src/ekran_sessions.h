@@ -117,6 +117,7 @@ typedef struct Store
 	Oid			schema;
 	Oid			owner;			/* of table session, so of the store */
 	Oid			tables[NUM_STORE_TABLES];	/* InvalidOid: there is none */
+	const char *generation;		/* of the trigger that is fired, or NULL */
 	Rights		rights;
 } Store;
 
@@ -540,6 +541,8 @@ extern bool is_wanted(const StoreTrigger *trigger, char kind);
 extern AttrNumber column_number(Relation table, const char *name);
 extern Oid	whole_table(Relation relation);
 extern const char *trigger_generation(const Trigger *trigger);
+extern const char *told_generation(Relation table);
+extern const char *other_generation(Relation table, const char *generation);
 extern const char *triggers_fault(const TriggerSet *set, Relation table,
 								  Oid function, const char *generation);
 extern const char *noted_table_fault(const TriggerSet *set, Relation table);

@@ -22,6 +22,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -44,6 +45,7 @@ typedef struct GatheredRows
 {
 	MemoryContext context;		/* of all this */
 	Store		store;			/* as it was then */
+	Oid			written_to;		/* the table, or the first partition */
 	TouchedSet	touched;
 	SubTransactionId gathered_in;	/* the outermost savepoint that some are
 									 * of */
@@ -68,11 +70,11 @@ is_replicating(void)
 
 /*
  * Find the store of the table that a trigger's row belongs to, perhaps in a partition of
- * it, and hold it until the transaction ends.
- *
- * Who writes to a partition by its own name holds nothing else of the store.  But where
- * the row is told of must be where it is told of when it is seen: neither the table is
- * moved to another store meanwhile, nor its pending replaced.
+ * it, and hold its pending until the transaction ends, so that it is still the store's
+ * when the row is seen.  Of the table itself, who writes to a partition by its own name
+ * holds nothing: to wait for what alters the whole, which waits for its partitions, would
+ * be a deadlock.  It may be moved to another store meanwhile, but not be completed there:
+ * its triggers are replaced for that, those of the partition too.
  *
  * Errors: 39P01 if it is not that table of a store.
  */
@@ -83,8 +85,6 @@ hold_store_of_row(const TriggerData *trigger, StoreTable which, Store *store)
 	Oid			held = InvalidOid;
 	bool		is_found;
 
-	if (table != RelationGetRelid(trigger->tg_relation))
-		LockRelationOid(table, AccessShareLock);
 	/* To wait for it can be to be told that another one is in its place. */
 	while ((is_found = load_store(store, get_rel_namespace(table))) &&
 		   store->tables[TABLE_PENDING] != held)
@@ -93,6 +93,7 @@ hold_store_of_row(const TriggerData *trigger, StoreTable which, Store *store)
 		if (OidIsValid(held))
 			LockRelationOid(held, RowExclusiveLock);
 	}
+	store->generation = trigger_generation(trigger->tg_trigger);
 
 	if (!is_found || store->tables[which] != table ||
 		!is_table_of(table, store->owner, true))
@@ -177,6 +178,7 @@ static void
 append_gathered_rows(GatheredRows *rows)
 {
 	Oid			activity = rows->store.tables[TABLE_ACTIVITY];
+	Relation	written_to;
 	Oid			schema;
 	Store		store;
 
@@ -193,7 +195,12 @@ append_gathered_rows(GatheredRows *rows)
 		if (OidIsValid(schema))
 			store.schema = schema;
 	}
+	/* Not the one of then: this transaction may have made the triggers anew. */
+	written_to = try_table_open(rows->written_to, AccessShareLock);
+	store.generation = written_to == NULL ? NULL : told_generation(written_to);
 	append_touched(&store, &rows->touched);
+	if (written_to != NULL)
+		table_close(written_to, NoLock);
 }
 
 /*
@@ -232,7 +239,7 @@ append_gathered(void)
 }
 
 static GatheredRows *
-begin_gathering(const Store *store)
+begin_gathering(const Store *store, Oid written_to)
 {
 	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
 												  "ekran_sessions gathered rows",
@@ -241,6 +248,8 @@ begin_gathering(const Store *store)
 
 	rows->context = context;
 	rows->store = *store;
+	rows->store.generation = NULL;
+	rows->written_to = written_to;
 	rows->touched.context = context;
 	rows->gathered_in = GetCurrentSubTransactionId();
 	rows->next = gathered;
@@ -249,10 +258,10 @@ begin_gathering(const Store *store)
 }
 
 /*
- * Gather activities of a store.
+ * Gather activities of a store, of a table or partition of it.
  */
 static void
-gather(const Store *store, const TouchedSet *touched)
+gather(const Store *store, Oid written_to, const TouchedSet *touched)
 {
 	GatheredRows *rows;
 
@@ -260,7 +269,7 @@ gather(const Store *store, const TouchedSet *touched)
 		return;
 	rows = find_gathered(store, InvalidSubTransactionId);
 	if (rows == NULL)
-		rows = begin_gathering(store);
+		rows = begin_gathering(store, written_to);
 	touch_all_of(&rows->touched, touched);
 	if (count_touched(&rows->touched) >= MAX_GATHERED &&
 		GetCurrentSubTransactionId() == TopSubTransactionId)
@@ -385,8 +394,8 @@ note_activity_alone(const TriggerData *trigger)
 	note_piece_row(changes, trigger);
 	if (is_replicating())
 	{
-		gather(&store, &changes->left);
-		gather(&store, &changes->came);
+		gather(&store, RelationGetRelid(trigger->tg_relation), &changes->left);
+		gather(&store, RelationGetRelid(trigger->tg_relation), &changes->came);
 	}
 	else
 	{

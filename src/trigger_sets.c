@@ -554,6 +554,45 @@ guards_fault(Relation table, StoreTable which, const char *generation)
 	return fault;
 }
 
+/*
+ * The generation that a table's triggers tell, whichever it has; NULL if it has none.
+ */
+const char *
+told_generation(Relation table)
+{
+	const TriggerDesc *triggers = table->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const char *generation = trigger_generation(&triggers->triggers[i]);
+
+		if (is_our_format(generation))
+			return generation;
+	}
+	return NULL;
+}
+
+/*
+ * Is a derived table one of another generation than the triggers that would append to
+ * it, and so of another store, or of another time?  Then why, or NULL.  Its own triggers
+ * tell; older versions made none.
+ */
+const char *
+other_generation(Relation table, const char *generation)
+{
+	const TriggerDesc *triggers = table->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const char *other = trigger_generation(&triggers->triggers[i]);
+
+		if (is_our_format(other) && strcmp(other, generation) != 0)
+			return psprintf("trigger \"%s\" of table \"%s\" has another argument than the others",
+							triggers->triggers[i].tgname, RelationGetRelationName(table));
+	}
+	return NULL;
+}
+
 static bool
 has_format(const char *generation, const char *format)
 {

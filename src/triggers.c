@@ -107,6 +107,7 @@ find_store_of_trigger(const TriggerData *trigger, StoreTable table,
 	Relation	relation = trigger->tg_relation;
 	bool		is_found = load_store(store, RelationGetNamespace(relation));
 
+	store->generation = trigger_generation(trigger->tg_trigger);
 	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
 		!TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) ||
 		store->tables[table] != RelationGetRelid(relation))
