@@ -1099,14 +1099,30 @@ has_all_guards(const Oid *relations, const char *generation)
 }
 
 /*
- * Drop those of our triggers on a table that are there, under whatever name.
+ * A condition on pg_trigger t: is it one of ours, on a table, in whose place none of the
+ * set can be put, for it has another name or is of another kind?
  */
-static void
-drop_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
+static char *
+is_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
-	run("SELECT t.tgname FROM pg_catalog.pg_trigger t"
-		" WHERE t.tgrelid = %u AND NOT t.tgisinternal AND %s",
-		relation, is_ours(build, set->symbol));
+	char		kind = get_rel_relkind(relation);
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < set->count; i++)
+		if (is_wanted(&set->triggers[i], kind))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
+							 quote_literal_cstr(set->triggers[i].name));
+	return psprintf("t.tgrelid = %u AND NOT t.tgisinternal AND %s"
+					" AND (t.tgconstraint <> 0 OR t.tgname <> ALL (ARRAY[%s]::pg_catalog.name[]))",
+					relation, is_ours(build, set->symbol), names.data);
+}
+
+static void
+drop_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
+{
+	run("SELECT t.tgname FROM pg_catalog.pg_trigger t WHERE %s",
+		is_irreplaceable(build, set, relation));
 	for (SPITupleTable *names = SPI_tuptable; names->numvals > 0; names->numvals--)
 		run("DROP TRIGGER %s ON %s.%s",
 			quote_identifier(SPI_getvalue(names->vals[names->numvals - 1],
@@ -1128,7 +1144,7 @@ create_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
 
 		if (!is_wanted(trigger, kind))
 			continue;
-		run("CREATE TRIGGER %s %s%s ON %s.%s%s%s%s FOR EACH %s%s EXECUTE FUNCTION %s.%s(%s)",
+		run("CREATE OR REPLACE TRIGGER %s %s%s ON %s.%s%s%s%s FOR EACH %s%s EXECUTE FUNCTION %s.%s(%s)",
 			trigger->name, trigger->event,
 			trigger->columns != NULL ? trigger->columns : "",
 			build->name, table_names[set->table],
@@ -1204,7 +1220,7 @@ check_partitions(const StoreBuild *build, StoreTable which, Oid relation)
 
 /*
  * Refuse what is in the way of triggers, and say which lock it takes to make them: to
- * replace some takes more.
+ * drop some takes more, for readers look at them.
  */
 static LOCKMODE
 check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
@@ -1215,8 +1231,8 @@ check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 	for (int i = 0; i < set->count; i++)
 		check_trigger_name(build, table_names[set->table], relation,
 						   set->triggers[i].name, ours);
-	return is_found("SELECT FROM pg_catalog.pg_trigger t"
-					" WHERE t.tgrelid = %u AND %s", relation, ours) ?
+	return is_found("SELECT FROM pg_catalog.pg_trigger t WHERE %s",
+					is_irreplaceable(build, set, relation)) ?
 		AccessExclusiveLock : ShareRowExclusiveLock;
 }
 
@@ -1300,7 +1316,7 @@ replace_triggers(StoreBuild *build, const Oid *relations,
 	{
 		Oid			relation = relations[set->table];
 
-		drop_triggers(build, set, relation);
+		drop_irreplaceable(build, set, relation);
 		create_triggers(build, set, relation, generation);
 	}
 	if (is_right)

@@ -8,6 +8,6 @@ SELECT session_id, clock() FROM session WHERE session_id >= :slot ORDER BY sessi
 DELETE FROM session WHERE session_id = :other;
 UPDATE session SET logout_date = greatest(login_date, clock())
 WHERE session_id BETWEEN :slot AND :slot + 2 AND logout_date IS NULL;
-PREPARE TRANSACTION 'stress :gid';
+PREPARE TRANSACTION 'stress :client_id :gid';
 \sleep 20 ms
-COMMIT PREPARED 'stress :gid';
+COMMIT PREPARED 'stress :client_id :gid';

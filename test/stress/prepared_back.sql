@@ -7,6 +7,6 @@ INSERT INTO session (session_id, login_date) VALUES (:other, clock()) ON CONFLIC
 INSERT INTO activity (session_id, activity_date)
 SELECT session_id, clock() FROM session WHERE session_id >= :slot ORDER BY session_id LIMIT 3 FOR KEY SHARE;
 DELETE FROM session WHERE session_id = :slot;
-PREPARE TRANSACTION 'stress :gid';
+PREPARE TRANSACTION 'stress :client_id :gid';
 \sleep 20 ms
-ROLLBACK PREPARED 'stress :gid';
+ROLLBACK PREPARED 'stress :client_id :gid';
