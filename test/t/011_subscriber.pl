@@ -263,8 +263,9 @@ on_subscriber("SELECT setval('ekran.activity_activity_id_seq', (SELECT max(activ
 like(differences($subscriber, 'postgres', 'ekran'), qr/^[1-9]\d*\|0$/, 'taken over: as the rules say');
 is(on_subscriber('SELECT * FROM ekran_check()'), '', 'taken over: ekran_check() finds nothing');
 
-# No worker has failed on its way, and nothing of the derived tables was sent.
-unlike(slurp_file($subscriber->logfile), qr/ERROR:/, 'nothing has failed to be applied') or diag(join "\n", grep { /ERROR/ } split /\n/, slurp_file($subscriber->logfile));
+# No worker has failed on its way, and nothing of the derived tables was sent. But for the
+# server's own: one that comes back before the last one has gone tries again.
+is(join("\n", grep { /ERROR:/ && !/replication origin with ID \d+ is already active/ } split /\n/, slurp_file($subscriber->logfile)), '', 'nothing has failed to be applied');
 on_publisher(q{SELECT pg_create_logical_replication_slot('decoded', 'test_decoding')});
 on_publisher(<<'SQL');
 INSERT INTO ekran.session SELECT i, NULL, NULL, '2024-01-03' FROM generate_series(3001, 3300) i;
