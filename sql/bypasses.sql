@@ -396,6 +396,27 @@ SELECT tables, role, statement, code, message FROM testing.told ORDER BY number,
 DROP TABLE testing.told;
 DROP SCHEMA aside, twin CASCADE;
 DROP PROCEDURE testing.exchange;
+-- Triggers of the owner's on the same tables are theirs, whatever their argument, and stay.
+CREATE FUNCTION testing.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CALL testing.fill('parts');
+CREATE TRIGGER audit AFTER INSERT ON parts.pending FOR EACH STATEMENT EXECUTE FUNCTION testing.nothing('1-hour');
+CREATE TRIGGER audit AFTER INSERT ON parts.activity_2 FOR EACH STATEMENT EXECUTE FUNCTION testing.nothing('2-hours');
+INSERT INTO parts.activity (session_id, activity_date) VALUES (1, '2024-01-02 09:10');
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) VALUES (2, '2024-01-02 09:10', -1);
+COMMIT;
+SELECT state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status();
+ALTER TRIGGER ekran_row ON parts.session RENAME TO other_row;
+CREATE TRIGGER ekran_row AFTER INSERT ON parts.session_1 FOR EACH ROW EXECUTE FUNCTION testing.nothing();
+DROP TABLE parts.session_count;
+SELECT * FROM testing.failure('SELECT ekran_create_store(''parts'')') \gx
+DROP TRIGGER ekran_row ON parts.session_1;
+SELECT ekran_create_store('parts') \g /dev/null
+SELECT tgrelid::regclass, tgname, tgenabled, tgparentid <> 0 AS is_of_whole FROM pg_trigger WHERE tgrelid IN ('parts.session'::regclass, 'parts.session_1'::regclass) AND tgname ~ 'row|audit' ORDER BY 1, 2;
+SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgrelid IN ('parts.activity_2'::regclass) ORDER BY 1, 2;
+SELECT state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status();
+DROP FUNCTION testing.nothing CASCADE;
 
 -- Partitions written to, given another content, or exchanged.
 SELECT format('CALL testing.bypass(''parts'', %L)', s) FROM unnest(ARRAY['INSERT INTO @.activity_2 VALUES (1, ''2024-01-02 03:05'', -1)', 'UPDATE @.activity_2 SET session_id = 3', 'DELETE FROM @.activity_1',

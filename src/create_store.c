@@ -1219,6 +1219,24 @@ check_partitions(const StoreBuild *build, StoreTable which, Oid relation)
 }
 
 /*
+ * Refuse partitions that have a trigger of their own by the name of one of ours, for the
+ * server would put that in its place.
+ */
+static void
+check_triggers_of_partitions(const StoreBuild *build, const TriggerSet *set, Oid relation,
+							 const char *ours)
+{
+	for (int i = 0; i < set->count; i++)
+		if (is_found("SELECT FROM pg_catalog.pg_partition_tree(%u) p"
+					 " JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid"
+					 " WHERE p.level > 0 AND t.tgname = %s AND NOT %s",
+					 relation, quote_literal_cstr(set->triggers[i].name), ours))
+			refuse_other_shape(build, table_names[set->table],
+							   psprintf("trigger \"%s\" of a partition is another one",
+										set->triggers[i].name));
+}
+
+/*
  * Refuse what is in the way of triggers, and say which lock it takes to make them: to
  * drop some takes more, for readers look at them.
  */
@@ -1231,6 +1249,7 @@ check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 	for (int i = 0; i < set->count; i++)
 		check_trigger_name(build, table_names[set->table], relation,
 						   set->triggers[i].name, ours);
+	check_triggers_of_partitions(build, set, relation, ours);
 	return is_found("SELECT FROM pg_catalog.pg_trigger t WHERE %s",
 					is_irreplaceable(build, set, relation)) ?
 		AccessExclusiveLock : ShareRowExclusiveLock;
@@ -1390,20 +1409,26 @@ ensure_store(StoreBuild *build)
 }
 
 /*
- * The tables of the store that are there.
+ * The tables of the store that are there, with their partitions, which have triggers too.
  */
 static int
-find_tables(const StoreBuild *build, Oid *tables)
+find_tables(const StoreBuild *build, Oid **tables)
 {
+	List	   *found = NIL;
 	int			count = 0;
+	ListCell   *cell;
 
 	for (size_t i = 0; i < lengthof(store_tables); i++)
 	{
 		Oid			table = table_oid(build, store_tables[i].name);
 
 		if (OidIsValid(table) && is_table_of(table, build->owner, true))
-			tables[count++] = table;
+			found = list_concat(found, find_all_inheritors(table, NoLock, NULL));
 	}
+	*tables = palloc((list_length(found) + 1) * sizeof(Oid));
+	foreach(cell, found)
+		(*tables)[count++] = lfirst_oid(cell);
+	list_free(found);
 	return count;
 }
 
@@ -1515,9 +1540,9 @@ unlock_all(const Oid *tables, int count, LOCKMODE lock)
 static void
 check_transaction(const StoreBuild *build)
 {
-	Oid			tables[lengthof(store_tables)];
+	Oid		   *tables;
 
-	if (find_tables(build, tables) == 0)
+	if (find_tables(build, &tables) == 0)
 		return;
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
@@ -1543,7 +1568,7 @@ check_transaction(const StoreBuild *build)
 static bool
 lock_what_it_takes(StoreBuild *build)
 {
-	Oid			tables[lengthof(store_tables)];
+	Oid		   *tables = NULL;
 	int			count = 0;
 	LOCKMODE	held = NoLock;
 
@@ -1562,7 +1587,7 @@ lock_what_it_takes(StoreBuild *build)
 		else
 			unlock_all(tables, count, held);
 		held = build->lock;
-		count = find_tables(build, tables);
+		count = find_tables(build, &tables);
 		if (count > 0)
 			lock_all_or_none(build, tables, count, held);
 	}

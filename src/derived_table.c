@@ -53,7 +53,7 @@ open_derived_table(DerivedTable *table, const Store *store, StoreTable which)
 	ListCell   *cell;
 
 	if (fault == NULL && store->generation != NULL)
-		fault = other_generation(relation, store->generation);
+		fault = other_generation(relation, which, store->generation);
 	if (fault != NULL)
 		refuse_broken(store, fault);
 

@@ -541,8 +541,9 @@ extern bool is_wanted(const StoreTrigger *trigger, char kind);
 extern AttrNumber column_number(Relation table, const char *name);
 extern Oid	whole_table(Relation relation);
 extern const char *trigger_generation(const Trigger *trigger);
-extern const char *told_generation(Relation table);
-extern const char *other_generation(Relation table, const char *generation);
+extern bool find_told_generation(Relation table, char *generation);
+extern const char *other_generation(Relation table, StoreTable which,
+									const char *generation);
 extern const char *triggers_fault(const TriggerSet *set, Relation table,
 								  Oid function, const char *generation);
 extern const char *noted_table_fault(const TriggerSet *set, Relation table);

@@ -179,6 +179,7 @@ append_gathered_rows(GatheredRows *rows)
 {
 	Oid			activity = rows->store.tables[TABLE_ACTIVITY];
 	Relation	written_to;
+	char		generation[GENERATION_SIZE];
 	Oid			schema;
 	Store		store;
 
@@ -197,10 +198,14 @@ append_gathered_rows(GatheredRows *rows)
 	}
 	/* Not the one of then: this transaction may have made the triggers anew. */
 	written_to = try_table_open(rows->written_to, AccessShareLock);
-	store.generation = written_to == NULL ? NULL : told_generation(written_to);
-	append_touched(&store, &rows->touched);
 	if (written_to != NULL)
+	{
+		if (whole_table(written_to) == activity &&
+			find_told_generation(written_to, generation))
+			store.generation = generation;
 		table_close(written_to, NoLock);
+	}
+	append_touched(&store, &rows->touched);
 }
 
 /*

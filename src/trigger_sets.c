@@ -555,21 +555,41 @@ guards_fault(Relation table, StoreTable which, const char *generation)
 }
 
 /*
- * The generation that a table's triggers tell, whichever it has; NULL if it has none.
+ * The generation that a trigger of a table tells that calls one of a set's functions;
+ * false if there is none.
  */
-const char *
-told_generation(Relation table)
+static bool
+is_generation_told(Relation table, const TriggerSet *set, char *generation)
 {
-	const TriggerDesc *triggers = table->trigdesc;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	for (int i = 0; table->trigdesc != NULL && i < table->trigdesc->numtriggers; i++)
 	{
-		const char *generation = trigger_generation(&triggers->triggers[i]);
+		/*
+		 * To look the function up can be the moment when the trigger is
+		 * freed.
+		 */
+		Oid			function = table->trigdesc->triggers[i].tgfoid;
 
-		if (is_our_format(generation))
-			return generation;
+		strlcpy(generation, trigger_generation(&table->trigdesc->triggers[i]),
+				GENERATION_SIZE);
+		if (is_our_format(generation) && is_function_of(set, function))
+			return true;
 	}
-	return NULL;
+	return false;
+}
+
+/*
+ * The generation that the triggers of activity, or of a partition of it, tell; false if
+ * they tell none.
+ */
+bool
+find_told_generation(Relation table, char *generation)
+{
+	bool		is_told = false;
+
+	for (int i = 0; !is_told && i < NUM_TRIGGER_SETS; i++)
+		if (trigger_sets[i].table == TABLE_ACTIVITY)
+			is_told = is_generation_told(table, &trigger_sets[i], generation);
+	return is_told;
 }
 
 /*
@@ -578,18 +598,16 @@ told_generation(Relation table)
  * tell; older versions made none.
  */
 const char *
-other_generation(Relation table, const char *generation)
+other_generation(Relation table, StoreTable which, const char *generation)
 {
-	const TriggerDesc *triggers = table->trigdesc;
+	char		other[GENERATION_SIZE];
 
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		const char *other = trigger_generation(&triggers->triggers[i]);
-
-		if (is_our_format(other) && strcmp(other, generation) != 0)
-			return psprintf("trigger \"%s\" of table \"%s\" has another argument than the others",
-							triggers->triggers[i].tgname, RelationGetRelationName(table));
-	}
+	for (int i = 0; i < NUM_GUARD_SETS; i++)
+		if (guard_sets[i].table == which &&
+			is_generation_told(table, &guard_sets[i], other) &&
+			strcmp(other, generation) != 0)
+			return psprintf("the triggers of table \"%s\" have another argument than the others",
+							table_names[which]);
 	return NULL;
 }
 
