@@ -521,40 +521,58 @@ become_store_owner(StoreBuild *build, Store *store)
 }
 
 /*
- * Keep the schema from being renamed until the transaction ends.
+ * Keep a schema from being renamed until the transaction ends.
  *
  * DDL has no other way than to look names up again and again, and between two of
  * its commands the schema's owner could put another one in its place, with tables
- * that run the owner's code when they are altered.  No lock on a schema keeps it
+ * that run the owner's code when they are altered, or, in the place of the
+ * extension's, functions for triggers to call.  No lock on a schema keeps it
  * from that, but a lock on its row in the catalog does, of the kind that a key
  * referring to its name would take: on the newest version too, which a GRANT that
  * is not committed yet may have made.
  */
 static void
-pin_schema(const StoreBuild *build, const char *name)
+pin_schema(Oid schema, const char *name)
 {
 	Relation	namespaces = table_open(NamespaceRelationId, RowShareLock);
-	HeapTuple	schema = SearchSysCacheCopy1(NAMESPACEOID,
-											 ObjectIdGetDatum(build->schema));
+	HeapTuple	row = SearchSysCacheCopy1(NAMESPACEOID, ObjectIdGetDatum(schema));
 	TM_Result	result = TM_Deleted;
 	TM_FailureData failure;
 	Buffer		buffer;
 
-	if (HeapTupleIsValid(schema))
+	if (HeapTupleIsValid(row))
 	{
-		result = heap_lock_tuple(namespaces, schema, GetCurrentCommandId(true),
+		result = heap_lock_tuple(namespaces, row, GetCurrentCommandId(true),
 								 LockTupleKeyShare, LockWaitBlock, true,
 								 &buffer, &failure);
 		ReleaseBuffer(buffer);
 	}
 	AcceptInvalidationMessages();
-	if (result != TM_Ok || get_namespace_oid(name, true) != build->schema)
+	if (result != TM_Ok || get_namespace_oid(name, true) != schema)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("schema %s has been changed by somebody else meanwhile",
-						build->name),
+						quote_identifier(name)),
 				 errhint("Call ekran_create_store() again.")));
 	table_close(namespaces, NoLock);
+}
+
+/*
+ * Where the extension's functions are, of which one is given.
+ */
+static void
+find_extension(StoreBuild *build, Oid function)
+{
+	Oid			schema = get_func_namespace(function);
+	char	   *name = get_namespace_name(schema);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("extension ekran_sessions has been dropped by somebody else meanwhile")));
+	pin_schema(schema, name);
+	build->extension_schema = schema;
+	build->extension = quote_identifier(name);
 }
 
 static void
@@ -564,14 +582,14 @@ ensure_schema(StoreBuild *build, const char *name)
 	build->schema = get_namespace_oid(name, true);
 	if (OidIsValid(build->schema))
 	{
-		pin_schema(build, name);
+		pin_schema(build->schema, name);
 		return;
 	}
 
 	run("CREATE SCHEMA %s", build->name);
 	build->schema = get_namespace_oid(name, false);
 	CommandCounterIncrement();
-	pin_schema(build, name);
+	pin_schema(build->schema, name);
 	ensure_comment(build, build->schema, NamespaceRelationId, 0, "SCHEMA",
 				   build->name,
 				   "Store of the extension ekran_sessions: sessions of monitored users and what happened in them.");
@@ -1668,9 +1686,7 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	pin_quoting();
 	SPI_connect();
 
-	build.extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-	build.extension =
-		quote_identifier(get_namespace_name(build.extension_schema));
+	find_extension(&build, fcinfo->flinfo->fn_oid);
 	PG_TRY();
 	{
 		create_or_complete(&build, NameStr(*PG_GETARG_NAME(0)));
