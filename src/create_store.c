@@ -1117,35 +1117,67 @@ has_all_guards(const Oid *relations, const char *generation)
 }
 
 /*
- * A condition on pg_trigger t: is it one of ours, on a table, in whose place none of the
- * set can be put, for it has another name or is of another kind?
+ * The names of a set's triggers on a table, for rows or for statements, as an array.
  */
 static char *
-is_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
+names_of_triggers(const TriggerSet *set, Oid relation, bool are_for_rows)
 {
 	char		kind = get_rel_relkind(relation);
 	StringInfoData names;
 
 	initStringInfo(&names);
 	for (int i = 0; i < set->count; i++)
-		if (is_wanted(&set->triggers[i], kind))
+		if (is_wanted(&set->triggers[i], kind) &&
+			(TRIGGER_FOR_ROW(set->triggers[i].type) != 0) == are_for_rows)
 			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
 							 quote_literal_cstr(set->triggers[i].name));
-	return psprintf("t.tgrelid = %u AND NOT t.tgisinternal AND %s"
-					" AND (t.tgconstraint <> 0 OR t.tgname <> ALL (ARRAY[%s]::pg_catalog.name[]))",
-					relation, is_ours(build, set->symbol), names.data);
+	return psprintf("ARRAY[%s]::pg_catalog.name[]", names.data);
+}
+
+/*
+ * The partitions of a table, as an array.  Without locks, as in check_partitions().
+ */
+static char *
+partitions_of(Oid relation)
+{
+	List	   *pieces = find_all_inheritors(relation, NoLock, NULL);
+	StringInfoData oids;
+	ListCell   *cell;
+
+	initStringInfo(&oids);
+	foreach(cell, pieces)
+		if (lfirst_oid(cell) != relation)
+		appendStringInfo(&oids, "%s%u", oids.len > 0 ? ", " : "", lfirst_oid(cell));
+	list_free(pieces);
+	return psprintf("ARRAY[%s]::pg_catalog.oid[]", oids.data);
+}
+
+/*
+ * A condition on pg_trigger t: is it one of ours, on a table, in whose place none of the
+ * set can be put?  For it has another name, is of another kind, or for rows where that
+ * is not, of which partitions would keep theirs; or it is one that a partition has from
+ * when it was a table by itself.
+ */
+static char *
+is_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
+{
+	return psprintf("NOT t.tgisinternal AND %s"
+					" AND (t.tgrelid = %u"
+					"  AND (t.tgconstraint <> 0 OR t.tgname <> ALL (CASE WHEN t.tgtype & %d <> 0 THEN %s ELSE %s END))"
+					"  OR t.tgrelid = ANY (%s) AND t.tgparentid = 0)",
+					is_ours(build, set->symbol), relation, TRIGGER_TYPE_ROW,
+					names_of_triggers(set, relation, true),
+					names_of_triggers(set, relation, false), partitions_of(relation));
 }
 
 static void
 drop_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
-	run("SELECT t.tgname FROM pg_catalog.pg_trigger t WHERE %s",
-		is_irreplaceable(build, set, relation));
+	run("SELECT pg_catalog.format('%%I ON %%s', t.tgname, t.tgrelid::pg_catalog.regclass)"
+		" FROM pg_catalog.pg_trigger t WHERE %s", is_irreplaceable(build, set, relation));
 	for (SPITupleTable *names = SPI_tuptable; names->numvals > 0; names->numvals--)
-		run("DROP TRIGGER %s ON %s.%s",
-			quote_identifier(SPI_getvalue(names->vals[names->numvals - 1],
-										  names->tupdesc, 1)),
-			build->name, table_names[set->table]);
+		run("DROP TRIGGER %s", SPI_getvalue(names->vals[names->numvals - 1],
+											names->tupdesc, 1));
 }
 
 static void
@@ -1244,11 +1276,13 @@ static void
 check_triggers_of_partitions(const StoreBuild *build, const TriggerSet *set, Oid relation,
 							 const char *ours)
 {
+	const char *partitions = partitions_of(relation);
+
 	for (int i = 0; i < set->count; i++)
-		if (is_found("SELECT FROM pg_catalog.pg_partition_tree(%u) p"
-					 " JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid"
-					 " WHERE p.level > 0 AND t.tgname = %s AND NOT %s",
-					 relation, quote_literal_cstr(set->triggers[i].name), ours))
+		if (is_found("SELECT FROM pg_catalog.pg_trigger t"
+					 " WHERE t.tgrelid = ANY (%s) AND t.tgname = %s"
+					 " AND (t.tgconstraint <> 0 OR NOT %s)",
+					 partitions, quote_literal_cstr(set->triggers[i].name), ours))
 			refuse_other_shape(build, table_names[set->table],
 							   psprintf("trigger \"%s\" of a partition is another one",
 										set->triggers[i].name));
@@ -1427,44 +1461,44 @@ ensure_store(StoreBuild *build)
 }
 
 /*
- * The tables of the store that are there, with their partitions, which have triggers too.
+ * The tables of the store that are there, in which order they are locked, with their
+ * partitions where writers are kept out, for these have triggers too.
  */
-static int
-find_tables(const StoreBuild *build, Oid **tables)
+static List *
+find_tables(const StoreBuild *build, LOCKMODE lock)
 {
 	List	   *found = NIL;
-	int			count = 0;
-	ListCell   *cell;
 
 	for (size_t i = 0; i < lengthof(store_tables); i++)
 	{
 		Oid			table = table_oid(build, store_tables[i].name);
 
-		if (OidIsValid(table) && is_table_of(table, build->owner, true))
+		if (!OidIsValid(table) || !is_table_of(table, build->owner, true))
+			continue;
+		if (lock >= ShareRowExclusiveLock)
 			found = list_concat(found, find_all_inheritors(table, NoLock, NULL));
+		else
+			found = lappend_oid(found, table);
 	}
-	*tables = palloc((list_length(found) + 1) * sizeof(Oid));
-	foreach(cell, found)
-		(*tables)[count++] = lfirst_oid(cell);
-	list_free(found);
-	return count;
+	return found;
 }
 
 /*
  * Does the transaction hold a lock on one of some tables that writers wait for?
  */
 static bool
-has_written_to(const Oid *tables, int count)
+has_written_to(const List *tables)
 {
 	bool		result = false;
+	ListCell   *cell;
 
-	for (int i = 0; i < count && !result; i++)
+	foreach(cell, tables)
 	{
-		Relation	table = RelationIdGetRelation(tables[i]);
+		Relation	table = RelationIdGetRelation(lfirst_oid(cell));
 
 		if (!RelationIsValid(table))
 			continue;
-		result = CheckRelationLockedByMe(table, RowExclusiveLock, true);
+		result |= CheckRelationLockedByMe(table, RowExclusiveLock, true);
 		RelationClose(table);
 	}
 	return result;
@@ -1502,10 +1536,9 @@ lock_at_once(Oid oid, LOCKMODE lock)
  * store, and so may already be waited for.
  */
 static void
-lock_all_or_none(const StoreBuild *build, const Oid *tables, int count,
-				 LOCKMODE lock)
+lock_all_or_none(const StoreBuild *build, const List *tables, LOCKMODE lock)
 {
-	bool		may_wait = !has_written_to(tables, count);
+	bool		may_wait = !has_written_to(tables);
 	int			first = 0;
 
 	do
@@ -1515,12 +1548,12 @@ lock_all_or_none(const StoreBuild *build, const Oid *tables, int count,
 
 		CHECK_FOR_INTERRUPTS();
 		if (may_wait)
-			LockRelationOid(tables[first], lock);
-		for (int i = 0; i < count && failed < 0; i++)
+			LockRelationOid(list_nth_oid(tables, first), lock);
+		for (int i = 0; i < list_length(tables) && failed < 0; i++)
 		{
 			if (may_wait && i == first)
 				continue;
-			if (lock_at_once(tables[i], lock))
+			if (lock_at_once(list_nth_oid(tables, i), lock))
 				taken = i + 1;
 			else
 				failed = i;
@@ -1536,17 +1569,19 @@ lock_all_or_none(const StoreBuild *build, const Oid *tables, int count,
 					 errhint("Call ekran_create_store() in a transaction of its own, or lock the store's tables as the first thing in this one.")));
 		for (int i = 0; i < taken; i++)
 			if (i != first)
-				UnlockRelationOid(tables[i], lock);
-		UnlockRelationOid(tables[first], lock);
+				UnlockRelationOid(list_nth_oid(tables, i), lock);
+		UnlockRelationOid(list_nth_oid(tables, first), lock);
 		first = failed;
 	} while (true);
 }
 
 static void
-unlock_all(const Oid *tables, int count, LOCKMODE lock)
+unlock_all(const List *tables, LOCKMODE lock)
 {
-	for (int i = 0; i < count; i++)
-		UnlockRelationOid(tables[i], lock);
+	ListCell   *cell;
+
+	foreach(cell, tables)
+		UnlockRelationOid(lfirst_oid(cell), lock);
 }
 
 /*
@@ -1558,9 +1593,7 @@ unlock_all(const Oid *tables, int count, LOCKMODE lock)
 static void
 check_transaction(const StoreBuild *build)
 {
-	Oid		   *tables;
-
-	if (find_tables(build, &tables) == 0)
+	if (find_tables(build, NoLock) == NIL)
 		return;
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
@@ -1586,8 +1619,7 @@ check_transaction(const StoreBuild *build)
 static bool
 lock_what_it_takes(StoreBuild *build)
 {
-	Oid		   *tables = NULL;
-	int			count = 0;
+	List	   *tables = NIL;
 	LOCKMODE	held = NoLock;
 
 	build->is_survey = true;
@@ -1598,16 +1630,18 @@ lock_what_it_takes(StoreBuild *build)
 		build->is_stale = false;
 		memset(build->is_made, 0, sizeof(build->is_made));
 		ensure_store(build);
-		if (build->lock <= held)
+		/* Partitions may have come while others were waited for. */
+		if (build->lock <= held &&
+			(held == NoLock || equal(tables, find_tables(build, held))))
 			break;
 		if (held == NoLock)
 			check_transaction(build);
 		else
-			unlock_all(tables, count, held);
-		held = build->lock;
-		count = find_tables(build, &tables);
-		if (count > 0)
-			lock_all_or_none(build, tables, count, held);
+			unlock_all(tables, held);
+		held = Max(held, build->lock);
+		tables = find_tables(build, held);
+		if (tables != NIL)
+			lock_all_or_none(build, tables, held);
 	}
 	build->is_survey = false;
 	return held != NoLock;

@@ -167,6 +167,22 @@ forget_gathered(GatheredRows **link)
 }
 
 /*
+ * Open a partition that this transaction has written to, or, if it has dropped or detached
+ * that, for which it has locked the whole, the whole.
+ */
+static Relation
+open_part(Oid whole, Oid partition)
+{
+	Relation	part = try_table_open(partition, AccessShareLock);
+
+	if (part != NULL && whole_table(part) == whole)
+		return part;
+	if (part != NULL)
+		table_close(part, NoLock);
+	return table_open(whole, AccessShareLock);
+}
+
+/*
  * Append what has been gathered to the table pending of the store that the activities
  * are in: this transaction may have moved it since, and others may have made it, if there
  * was none.  Where there is none, to the one that there was, wherever it is, for it may
@@ -197,14 +213,10 @@ append_gathered_rows(GatheredRows *rows)
 			store.schema = schema;
 	}
 	/* Not the one of then: this transaction may have made the triggers anew. */
-	written_to = try_table_open(rows->written_to, AccessShareLock);
-	if (written_to != NULL)
-	{
-		if (whole_table(written_to) == activity &&
-			find_told_generation(written_to, generation))
-			store.generation = generation;
-		table_close(written_to, NoLock);
-	}
+	written_to = open_part(activity, rows->written_to);
+	if (find_told_generation(written_to, generation))
+		store.generation = generation;
+	table_close(written_to, NoLock);
 	append_touched(&store, &rows->touched);
 }
 

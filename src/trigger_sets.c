@@ -21,9 +21,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
@@ -32,6 +32,7 @@
 #include "commands/trigger.h"
 #include "ekran_sessions.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -186,6 +187,36 @@ triggers_of(StoreTable table)
 }
 
 /*
+ * The table that one is a partition of, and whether it is on its way out of it, by
+ * DETACH CONCURRENTLY; InvalidOid if it is none, as others may make it at any moment.
+ */
+static Oid
+parent_of(Oid partition, bool *is_leaving)
+{
+	Relation	inherits;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	Oid			parent = InvalidOid;
+
+	if (!get_rel_relispartition(partition))
+		return InvalidOid;
+	inherits = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(partition));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+		*is_leaving |= ((Form_pg_inherits) GETSTRUCT(tuple))->inhdetachpending;
+	}
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	return parent;
+}
+
+/*
  * The table that a relation is a partition of, at the top; itself if it is none.
  *
  * Row triggers ask for each row, so the last answer is kept while no table changes.
@@ -198,7 +229,9 @@ whole_table(Relation relation)
 	static uint64 known_at = 0;
 	Oid			oid = RelationGetRelid(relation);
 	Oid			whole = oid;
+	Oid			parent;
 	uint64		changes;
+	bool		is_leaving = false;
 
 	if (!relation->rd_rel->relispartition)
 		return oid;
@@ -210,8 +243,8 @@ whole_table(Relation relation)
 	 * One that is being detached concurrently is still written to by way of
 	 * the whole, under snapshots from before.
 	 */
-	while (get_rel_relispartition(whole))
-		whole = get_partition_parent(whole, true);
+	while (OidIsValid(parent = parent_of(whole, &is_leaving)))
+		whole = parent;
 	known_partition = oid;
 	known_whole = whole;
 	known_at = changes;
@@ -454,25 +487,31 @@ is_enabled(const Trigger *trigger, const StoreTrigger *wanted)
 }
 
 /*
+ * Does a table have a trigger, or a partition, which has those for rows of the whole?
+ */
+static bool
+has_trigger(Relation table, const StoreTrigger *wanted)
+{
+	if (table->rd_rel->relispartition)
+		return TRIGGER_FOR_ROW(wanted->type) && is_wanted(wanted, RELKIND_PARTITIONED_TABLE);
+	return is_wanted(wanted, table->rd_rel->relkind);
+}
+
+/*
  * What is wrong with the triggers of a set on a table, and when they are fired, or NULL.
- * A partition has those for rows, and no others.
  */
 static const char *
 firing_fault(const TriggerSet *set, Relation table, const char *generation)
 {
-	bool		is_partition = table->rd_rel->relispartition;
-	char		kind = table->rd_rel->relkind;
 	const char *name = RelationGetRelationName(table);
 	Oid			function = function_of(set, table, 0);
 
-	if (is_partition)
-		kind = RELKIND_PARTITIONED_TABLE;
 	for (int i = 0; i < set->count; i++)
 	{
 		const StoreTrigger *wanted = &set->triggers[i];
 		const Trigger *trigger;
 
-		if (!is_wanted(wanted, kind) || (is_partition && !TRIGGER_FOR_ROW(wanted->type)))
+		if (!has_trigger(table, wanted))
 			continue;
 		trigger = find_trigger(table->trigdesc, wanted, function);
 		if (trigger == NULL)
@@ -555,37 +594,52 @@ guards_fault(Relation table, StoreTable which, const char *generation)
 }
 
 /*
- * The generation that a trigger of a table tells that calls one of a set's functions;
- * false if there is none.
+ * The generation that a table's triggers of a set tell, or a partition's; false if there
+ * are none.  Only those that the set has are asked: an owner may have made others that
+ * call its function, and a partition may have been a table by itself.
  */
 static bool
 is_generation_told(Relation table, const TriggerSet *set, char *generation)
 {
-	for (int i = 0; table->trigdesc != NULL && i < table->trigdesc->numtriggers; i++)
-	{
-		/*
-		 * To look the function up can be the moment when the trigger is
-		 * freed.
-		 */
-		Oid			function = table->trigdesc->triggers[i].tgfoid;
+	Oid			function = function_of(set, table, 0);
 
-		strlcpy(generation, trigger_generation(&table->trigdesc->triggers[i]),
-				GENERATION_SIZE);
-		if (is_our_format(generation) && is_function_of(set, function))
-			return true;
+	for (int i = 0; i < set->count; i++)
+	{
+		const StoreTrigger *wanted = &set->triggers[i];
+		const Trigger *trigger = find_trigger(table->trigdesc, wanted, function);
+
+		if (!has_trigger(table, wanted) || trigger == NULL ||
+			!is_our_format(trigger_generation(trigger)))
+			continue;
+		strlcpy(generation, trigger_generation(trigger), GENERATION_SIZE);
+		return true;
 	}
 	return false;
 }
 
+static bool
+is_leaving_whole(Relation partition)
+{
+	bool		is_leaving = false;
+	Oid			table = RelationGetRelid(partition);
+
+	while (OidIsValid(table = parent_of(table, &is_leaving)))
+		;
+	return is_leaving;
+}
+
 /*
  * The generation that the triggers of activity, or of a partition of it, tell; false if
- * they tell none.
+ * they tell none.  A partition that is being detached may have older ones: those of the
+ * whole are replaced without it.
  */
 bool
 find_told_generation(Relation table, char *generation)
 {
 	bool		is_told = false;
 
+	if (is_leaving_whole(table))
+		return false;
 	for (int i = 0; !is_told && i < NUM_TRIGGER_SETS; i++)
 		if (trigger_sets[i].table == TABLE_ACTIVITY)
 			is_told = is_generation_told(table, &trigger_sets[i], generation);
@@ -602,6 +656,12 @@ other_generation(Relation table, StoreTable which, const char *generation)
 {
 	char		other[GENERATION_SIZE];
 
+	/*
+	 * An older version that completes a store leaves what tells of a newer
+	 * one.
+	 */
+	if (!is_guarded(generation))
+		return NULL;
 	for (int i = 0; i < NUM_GUARD_SETS; i++)
 		if (guard_sets[i].table == which &&
 			is_generation_told(table, &guard_sets[i], other) &&
