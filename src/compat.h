@@ -63,6 +63,13 @@ typedef bool TU_UpdateIndexes;
 #define INDEX_INSERT_CLEANUP(index, info) ((void) (info))
 #endif
 
+/* From 17 on, who asks for a lock that is held says if a stronger one will do. */
+#if PG_VERSION_NUM >= 170000
+#define HOLDS_LOCK(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define HOLDS_LOCK(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 /* From 18 on, a scan of an index may be told where to count. */
 #if PG_VERSION_NUM >= 180000
 #define BEGIN_INDEX_SCAN(table, index, snapshot, nkeys) \

@@ -26,6 +26,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
@@ -321,7 +322,8 @@ typedef struct StoreBuild
 	const char *name;
 	Oid			schema;
 	Oid			owner;
-	const char *extension;		/* the schema of the extension's functions */
+	const char *extension;		/* the schema of the extension's functions,
+								 * once something is to be made */
 	Oid			extension_schema;
 	bool		is_new;			/* was there no store? */
 	bool		is_survey;		/* only look what is missing? */
@@ -439,6 +441,29 @@ locked_oid(const StoreBuild *build, const char *name)
 	return RangeVarGetRelid(relation, AccessShareLock, true);
 }
 
+pg_noreturn static void
+refuse_changed_store(const StoreBuild *build)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("store %s has been changed by somebody else meanwhile",
+					build->name),
+			 errhint("Call ekran_create_store() again.")));
+}
+
+/*
+ * Open a table that was there a moment ago.
+ */
+static Relation
+open_found(const StoreBuild *build, Oid relation)
+{
+	Relation	table = try_table_open(relation, AccessShareLock);
+
+	if (table == NULL)
+		refuse_changed_store(build);
+	return table;
+}
+
 /*
  * Refuse what is in the way: an object of a store's name and another shape.
  */
@@ -464,7 +489,7 @@ check_owner(const StoreBuild *build, const char *name, Oid relation)
 	Oid			owner;
 
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relation);
+		refuse_changed_store(build);
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	if (owner != build->owner)
@@ -558,20 +583,17 @@ pin_schema(Oid schema, const char *name)
 }
 
 /*
- * Where the extension's functions are, of which one is given.
+ * Where the extension's functions are, by names that stay; before any table is locked,
+ * for it may take waiting.
  */
 static void
-find_extension(StoreBuild *build, Oid function)
+pin_extension(StoreBuild *build)
 {
-	Oid			schema = get_func_namespace(function);
-	char	   *name = get_namespace_name(schema);
+	char	   *name = get_namespace_name(build->extension_schema);
 
 	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("extension ekran_sessions has been dropped by somebody else meanwhile")));
-	pin_schema(schema, name);
-	build->extension_schema = schema;
+		refuse_changed_store(build);
+	pin_schema(build->extension_schema, name);
 	build->extension = quote_identifier(name);
 }
 
@@ -648,7 +670,7 @@ check_derived_table(const StoreBuild *build, const TableDefinition *table,
 					Oid relation)
 {
 	StoreTable	which = table->which;
-	Relation	derived = table_open(relation, AccessShareLock);
+	Relation	derived = open_found(build, relation);
 	Store		store = {.schema = build->schema,.owner = build->owner};
 	const char *fault = derived_table_misfit(derived, &store, which);
 
@@ -770,11 +792,7 @@ built_store(const StoreBuild *build)
 	if (!load_store(&store, build->schema) || store.owner != build->owner ||
 		!is_table_of(store.tables[TABLE_SESSION], store.owner, true) ||
 		!is_table_of(store.tables[TABLE_ACTIVITY], store.owner, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("store %s has been changed by somebody else meanwhile",
-						build->name),
-				 errhint("Call ekran_create_store() again.")));
+		refuse_changed_store(build);
 	store.rights = RIGHTS_OF_OWNER;
 	return store;
 }
@@ -1041,15 +1059,17 @@ check_trigger_name(const StoreBuild *build, const char *table, Oid relation,
 }
 
 /*
- * A condition on pg_trigger t: does it call a function of the extension's?
+ * A condition on pg_trigger t: does it call a function of the extension's?  Wherever that
+ * is, and whatever else is where it was: only superusers make functions in C.
  */
 static char *
-is_ours(const StoreBuild *build, const char *function)
+is_ours(const char *symbol)
 {
 	return psprintf("EXISTS (SELECT FROM pg_catalog.pg_proc p"
-					" WHERE p.oid = t.tgfoid AND p.pronamespace = %u AND p.proname = %s)",
-					build->extension_schema, quote_literal_cstr(function));
+					" WHERE p.oid = t.tgfoid AND p.prolang = %u AND p.prosrc = %s)",
+					ClanguageId, quote_literal_cstr(symbol));
 }
+
 
 static char *
 new_generation(const StoreBuild *build)
@@ -1073,9 +1093,10 @@ new_generation(const StoreBuild *build)
  * Has a table all its triggers, and of which generation?
  */
 static bool
-has_triggers(const TriggerSet *set, Oid relation, char *generation)
+has_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
+			 char *generation)
 {
-	Relation	table = table_open(relation, AccessShareLock);
+	Relation	table = open_found(build, relation);
 	const char *reason;
 	bool		result = find_generation(set, table, generation, &reason) &&
 		is_our_format(generation);
@@ -1088,12 +1109,12 @@ has_triggers(const TriggerSet *set, Oid relation, char *generation)
  * Are all triggers there that are no guards, of one generation?
  */
 static bool
-has_all_triggers(const Oid *relations, char *generation)
+has_all_triggers(const StoreBuild *build, const Oid *relations, char *generation)
 {
 	char		other[GENERATION_SIZE];
 
-	return has_triggers(triggers_of(TABLE_SESSION), relations[TABLE_SESSION], generation) &&
-		has_triggers(triggers_of(TABLE_ACTIVITY), relations[TABLE_ACTIVITY], other) &&
+	return has_triggers(build, triggers_of(TABLE_SESSION), relations[TABLE_SESSION], generation) &&
+		has_triggers(build, triggers_of(TABLE_ACTIVITY), relations[TABLE_ACTIVITY], other) &&
 		strcmp(generation, other) == 0;
 }
 
@@ -1159,22 +1180,22 @@ partitions_of(Oid relation)
  * when it was a table by itself.
  */
 static char *
-is_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
+is_irreplaceable(const TriggerSet *set, Oid relation)
 {
 	return psprintf("NOT t.tgisinternal AND %s"
 					" AND (t.tgrelid = %u"
 					"  AND (t.tgconstraint <> 0 OR t.tgname <> ALL (CASE WHEN t.tgtype & %d <> 0 THEN %s ELSE %s END))"
 					"  OR t.tgrelid = ANY (%s) AND t.tgparentid = 0)",
-					is_ours(build, set->symbol), relation, TRIGGER_TYPE_ROW,
+					is_ours(set->symbol), relation, TRIGGER_TYPE_ROW,
 					names_of_triggers(set, relation, true),
 					names_of_triggers(set, relation, false), partitions_of(relation));
 }
 
 static void
-drop_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
+drop_irreplaceable(const TriggerSet *set, Oid relation)
 {
 	run("SELECT pg_catalog.format('%%I ON %%s', t.tgname, t.tgrelid::pg_catalog.regclass)"
-		" FROM pg_catalog.pg_trigger t WHERE %s", is_irreplaceable(build, set, relation));
+		" FROM pg_catalog.pg_trigger t WHERE %s", is_irreplaceable(set, relation));
 	for (SPITupleTable *names = SPI_tuptable; names->numvals > 0; names->numvals--)
 		run("DROP TRIGGER %s", SPI_getvalue(names->vals[names->numvals - 1],
 											names->tupdesc, 1));
@@ -1212,6 +1233,21 @@ create_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation,
 	}
 	if (enabling.len > 0)
 		run("ALTER TABLE %s.%s%s", build->name, table_names[set->table], enabling.data);
+}
+
+/*
+ * Their functions were named.  See that these were the extension's, which may have been
+ * moved to another schema meanwhile.
+ */
+static void
+check_made_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
+{
+	for (int i = 0; i < set->count; i++)
+		if (is_found("SELECT FROM pg_catalog.pg_trigger t"
+					 " WHERE t.tgrelid = %u AND t.tgname = %s AND NOT %s",
+					 relation, quote_literal_cstr(set->triggers[i].name),
+					 is_ours(set->symbol)))
+			refuse_changed_store(build);
 }
 
 static void
@@ -1270,7 +1306,8 @@ check_partitions(const StoreBuild *build, StoreTable which, Oid relation)
 
 /*
  * Refuse partitions that have a trigger of their own by the name of one of ours, for the
- * server would put that in its place.
+ * server would put that in its place, and partitions of somebody else's that have others
+ * that call our function, which the store's owner can't drop.
  */
 static void
 check_triggers_of_partitions(const StoreBuild *build, const TriggerSet *set, Oid relation,
@@ -1286,6 +1323,14 @@ check_triggers_of_partitions(const StoreBuild *build, const TriggerSet *set, Oid
 			refuse_other_shape(build, table_names[set->table],
 							   psprintf("trigger \"%s\" of a partition is another one",
 										set->triggers[i].name));
+	if (is_found("SELECT FROM pg_catalog.pg_trigger t"
+				 " JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
+				 " WHERE t.tgrelid = ANY (%s) AND t.tgparentid = 0"
+				 " AND NOT t.tgisinternal AND %s"
+				 " AND NOT pg_catalog.pg_has_role(%u, c.relowner, 'USAGE')",
+				 partitions, ours, build->owner))
+		refuse_other_shape(build, table_names[set->table],
+						   "a partition of somebody else's has a trigger of its own that calls the extension");
 }
 
 /*
@@ -1295,7 +1340,7 @@ check_triggers_of_partitions(const StoreBuild *build, const TriggerSet *set, Oid
 static LOCKMODE
 check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
-	char	   *ours = is_ours(build, set->symbol);
+	char	   *ours = is_ours(set->symbol);
 
 	check_partitions(build, set->table, relation);
 	for (int i = 0; i < set->count; i++)
@@ -1303,7 +1348,7 @@ check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 						   set->triggers[i].name, ours);
 	check_triggers_of_partitions(build, set, relation, ours);
 	return is_found("SELECT FROM pg_catalog.pg_trigger t WHERE %s",
-					is_irreplaceable(build, set, relation)) ?
+					is_irreplaceable(set, relation)) ?
 		AccessExclusiveLock : ShareRowExclusiveLock;
 }
 
@@ -1387,8 +1432,9 @@ replace_triggers(StoreBuild *build, const Oid *relations,
 	{
 		Oid			relation = relations[set->table];
 
-		drop_irreplaceable(build, set, relation);
+		drop_irreplaceable(set, relation);
 		create_triggers(build, set, relation, generation);
+		check_made_triggers(build, set, relation);
 	}
 	if (is_right)
 		adopt_derived_tables(build, generation);
@@ -1413,7 +1459,7 @@ ensure_triggers(StoreBuild *build)
 	if (build->is_survey && (!OidIsValid(relations[TABLE_SESSION]) ||
 							 !OidIsValid(relations[TABLE_ACTIVITY])))
 		return;
-	if (makes_derived_table(build) || !has_all_triggers(relations, generation) ||
+	if (makes_derived_table(build) || !has_all_triggers(build, relations, generation) ||
 		(build->has_guards && !has_all_guards(relations, generation)))
 	{
 		bool		is_wanted_now = true;
@@ -1484,23 +1530,17 @@ find_tables(const StoreBuild *build, LOCKMODE lock)
 }
 
 /*
- * Does the transaction hold a lock on one of some tables that writers wait for?
+ * Does the transaction hold a lock on one of some tables?  There is none that nobody
+ * waits for, and none that doesn't come with locks on rows.
  */
 static bool
-has_written_to(const List *tables)
+has_used(const List *tables)
 {
 	bool		result = false;
 	ListCell   *cell;
 
 	foreach(cell, tables)
-	{
-		Relation	table = RelationIdGetRelation(lfirst_oid(cell));
-
-		if (!RelationIsValid(table))
-			continue;
-		result |= CheckRelationLockedByMe(table, RowExclusiveLock, true);
-		RelationClose(table);
-	}
+		result |= holds_lock(lfirst_oid(cell), AccessShareLock);
 	return result;
 }
 
@@ -1510,13 +1550,7 @@ has_written_to(const List *tables)
 static bool
 lock_at_once(Oid oid, LOCKMODE lock)
 {
-	Relation	table = RelationIdGetRelation(oid);
-	bool		is_held = RelationIsValid(table) &&
-		CheckRelationLockedByMe(table, lock, true);
-
-	if (RelationIsValid(table))
-		RelationClose(table);
-	if (!is_held)
+	if (!holds_lock(oid, lock))
 		return ConditionalLockRelationOid(oid, lock);
 
 	/* By trying, it is not to be had where others wait for what we hold. */
@@ -1532,13 +1566,13 @@ lock_at_once(Oid oid, LOCKMODE lock)
  * wait for.  So nobody who writes to the store can be waiting for us while we wait
  * for them.
  *
- * Errors: 55P03 if one can't be had at once by a transaction that has written to the
- * store, and so may already be waited for.
+ * Errors: 55P03 if one can't be had at once by a transaction that has used the store, and
+ * so may already be waited for.
  */
 static void
 lock_all_or_none(const StoreBuild *build, const List *tables, LOCKMODE lock)
 {
-	bool		may_wait = !has_written_to(tables);
+	bool		may_wait = !has_used(tables);
 	int			first = 0;
 
 	do
@@ -1564,7 +1598,7 @@ lock_all_or_none(const StoreBuild *build, const List *tables, LOCKMODE lock)
 		if (!may_wait)
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("store %s is in use by others, and this transaction has written to it",
+					 errmsg("store %s is in use by others, and this transaction has used it",
 							build->name),
 					 errhint("Call ekran_create_store() in a transaction of its own, or lock the store's tables as the first thing in this one.")));
 		for (int i = 0; i < taken; i++)
@@ -1635,7 +1669,10 @@ lock_what_it_takes(StoreBuild *build)
 			(held == NoLock || equal(tables, find_tables(build, held))))
 			break;
 		if (held == NoLock)
+		{
 			check_transaction(build);
+			pin_extension(build);
+		}
 		else
 			unlock_all(tables, held);
 		held = Max(held, build->lock);
@@ -1720,7 +1757,7 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	pin_quoting();
 	SPI_connect();
 
-	find_extension(&build, fcinfo->flinfo->fn_oid);
+	build.extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	PG_TRY();
 	{
 		create_or_complete(&build, NameStr(*PG_GETARG_NAME(0)));

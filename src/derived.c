@@ -376,6 +376,21 @@ open_sound_table(const Store *store, StoreTable which, const char **reason)
 }
 
 /*
+ * Does this transaction hold a lock on a table, as strong as one or stronger?
+ */
+bool
+holds_lock(Oid table, LOCKMODE least)
+{
+	LOCKTAG		tag;
+	bool		result = false;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
+	for (LOCKMODE mode = least; mode <= MaxLockMode && !result; mode++)
+		result = HOLDS_LOCK(&tag, mode);
+	return result;
+}
+
+/*
  * Lock a derived table and its indexes, for as long as the transaction, unless that
  * would be to wait for somebody.
  */

@@ -622,6 +622,7 @@ extern const char *derived_table_misfit(Relation table, const Store *store,
 										StoreTable which);
 extern const char *derived_table_fault(Relation table, const Store *store,
 									   StoreTable which);
+extern bool holds_lock(Oid table, LOCKMODE least);
 extern bool lock_if_free(const Store *store, StoreTable which, LOCKMODE mode);
 extern bool lock_pieces_if_free(const Store *store, StoreTable which);
 extern bool is_known_sound(const Store *store, StoreTable which);

@@ -45,7 +45,7 @@ typedef struct GatheredRows
 {
 	MemoryContext context;		/* of all this */
 	Store		store;			/* as it was then */
-	Oid			written_to;		/* the table, or the first partition */
+	List	   *written_to;		/* the table, or partitions */
 	TouchedSet	touched;
 	SubTransactionId gathered_in;	/* the outermost savepoint that some are
 									 * of */
@@ -167,19 +167,31 @@ forget_gathered(GatheredRows **link)
 }
 
 /*
- * Open a partition that this transaction has written to, or, if it has dropped or detached
- * that, for which it has locked the whole, the whole.
+ * The generation that is told where rows have been written to: false where none of it is
+ * a part of activity any more, for then there is nothing to tell.  Not the one of then,
+ * for this transaction may have made the triggers anew.  What savepoints have written
+ * to that were taken back, we hold no lock on, and must not wait for.
  */
-static Relation
-open_part(Oid whole, Oid partition)
+static bool
+find_generation_written_to(const GatheredRows *rows, char *generation)
 {
-	Relation	part = try_table_open(partition, AccessShareLock);
+	bool		is_found = false;
+	ListCell   *cell;
 
-	if (part != NULL && whole_table(part) == whole)
-		return part;
-	if (part != NULL)
+	foreach(cell, rows->written_to)
+	{
+		Relation	part = holds_lock(lfirst_oid(cell), RowExclusiveLock) ?
+			try_table_open(lfirst_oid(cell), AccessShareLock) : NULL;
+
+		if (part == NULL)
+			continue;
+		is_found = whole_table(part) == rows->store.tables[TABLE_ACTIVITY] &&
+			find_told_generation(part, generation);
 		table_close(part, NoLock);
-	return table_open(whole, AccessShareLock);
+		if (is_found)
+			break;
+	}
+	return is_found;
 }
 
 /*
@@ -194,7 +206,6 @@ static void
 append_gathered_rows(GatheredRows *rows)
 {
 	Oid			activity = rows->store.tables[TABLE_ACTIVITY];
-	Relation	written_to;
 	char		generation[GENERATION_SIZE];
 	Oid			schema;
 	Store		store;
@@ -212,12 +223,18 @@ append_gathered_rows(GatheredRows *rows)
 		if (OidIsValid(schema))
 			store.schema = schema;
 	}
-	/* Not the one of then: this transaction may have made the triggers anew. */
-	written_to = open_part(activity, rows->written_to);
-	if (find_told_generation(written_to, generation))
+	if (find_generation_written_to(rows, generation))
 		store.generation = generation;
-	table_close(written_to, NoLock);
 	append_touched(&store, &rows->touched);
+}
+
+static void
+note_written_to(GatheredRows *rows, const List *tables)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(rows->context);
+
+	rows->written_to = list_concat_unique_oid(rows->written_to, tables);
+	MemoryContextSwitchTo(caller_context);
 }
 
 /*
@@ -246,6 +263,7 @@ append_gathered(void)
 		if (others != rows)
 		{
 			touch_all_of(&others->touched, &rows->touched);
+			note_written_to(others, rows->written_to);
 			others->gathered_in = Min(others->gathered_in, rows->gathered_in);
 		}
 		if (others != rows || rows->appended_in == TopSubTransactionId)
@@ -256,7 +274,7 @@ append_gathered(void)
 }
 
 static GatheredRows *
-begin_gathering(const Store *store, Oid written_to)
+begin_gathering(const Store *store)
 {
 	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
 												  "ekran_sessions gathered rows",
@@ -266,7 +284,6 @@ begin_gathering(const Store *store, Oid written_to)
 	rows->context = context;
 	rows->store = *store;
 	rows->store.generation = NULL;
-	rows->written_to = written_to;
 	rows->touched.context = context;
 	rows->gathered_in = GetCurrentSubTransactionId();
 	rows->next = gathered;
@@ -281,12 +298,19 @@ static void
 gather(const Store *store, Oid written_to, const TouchedSet *touched)
 {
 	GatheredRows *rows;
+	List	   *tables;
 
 	if (count_touched(touched) == 0)
 		return;
 	rows = find_gathered(store, InvalidSubTransactionId);
 	if (rows == NULL)
-		rows = begin_gathering(store, written_to);
+		rows = begin_gathering(store);
+	if (!list_member_oid(rows->written_to, written_to))
+	{
+		tables = list_make1_oid(written_to);
+		note_written_to(rows, tables);
+		list_free(tables);
+	}
 	touch_all_of(&rows->touched, touched);
 	if (count_touched(&rows->touched) >= MAX_GATHERED &&
 		GetCurrentSubTransactionId() == TopSubTransactionId)
