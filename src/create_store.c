@@ -1738,7 +1738,7 @@ create_or_complete(StoreBuild *build, const char *name)
  * for an object in the way with another shape or owner, and for a store of views;
  * 42501 for a store of another owner; 22004 and 42939 for a schema that can't be; 25001
  * for a store that is there, outside of READ COMMITTED; 55P03 where others use a store
- * that this transaction has written to; 40001 where the schema changes meanwhile; the
+ * that this transaction has used; 40001 where the schema changes meanwhile; the
  * server's own where the caller may not create or alter, or where rows violate a
  * constraint that was missing.  On error nothing changes.
  */
