@@ -1070,7 +1070,6 @@ is_ours(const char *symbol)
 					ClanguageId, quote_literal_cstr(symbol));
 }
 
-
 static char *
 new_generation(const StoreBuild *build)
 {
@@ -1530,8 +1529,8 @@ find_tables(const StoreBuild *build, LOCKMODE lock)
 }
 
 /*
- * Does the transaction hold a lock on one of some tables?  There is none that nobody
- * waits for, and none that doesn't come with locks on rows.
+ * Does the transaction hold a lock on one of some tables?  Whatever its mode, somebody
+ * may be waiting for it, or for rows that were locked under it.
  */
 static bool
 has_used(const List *tables)

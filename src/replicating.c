@@ -229,12 +229,23 @@ append_gathered_rows(GatheredRows *rows)
 }
 
 static void
-note_written_to(GatheredRows *rows, const List *tables)
+note_written_to(GatheredRows *rows, Oid table)
 {
 	MemoryContext caller_context = MemoryContextSwitchTo(rows->context);
 
-	rows->written_to = list_concat_unique_oid(rows->written_to, tables);
+	rows->written_to = list_append_unique_oid(rows->written_to, table);
 	MemoryContextSwitchTo(caller_context);
+}
+
+static void
+merge_gathered(GatheredRows *rows, const GatheredRows *others)
+{
+	ListCell   *cell;
+
+	foreach(cell, others->written_to)
+		note_written_to(rows, lfirst_oid(cell));
+	touch_all_of(&rows->touched, &others->touched);
+	rows->gathered_in = Min(rows->gathered_in, others->gathered_in);
 }
 
 /*
@@ -261,11 +272,7 @@ append_gathered(void)
 		}
 		others = find_gathered(&rows->store, rows->appended_in);
 		if (others != rows)
-		{
-			touch_all_of(&others->touched, &rows->touched);
-			note_written_to(others, rows->written_to);
-			others->gathered_in = Min(others->gathered_in, rows->gathered_in);
-		}
+			merge_gathered(others, rows);
 		if (others != rows || rows->appended_in == TopSubTransactionId)
 			forget_gathered(link);
 		else
@@ -298,19 +305,13 @@ static void
 gather(const Store *store, Oid written_to, const TouchedSet *touched)
 {
 	GatheredRows *rows;
-	List	   *tables;
 
 	if (count_touched(touched) == 0)
 		return;
 	rows = find_gathered(store, InvalidSubTransactionId);
 	if (rows == NULL)
 		rows = begin_gathering(store);
-	if (!list_member_oid(rows->written_to, written_to))
-	{
-		tables = list_make1_oid(written_to);
-		note_written_to(rows, tables);
-		list_free(tables);
-	}
+	note_written_to(rows, written_to);
 	touch_all_of(&rows->touched, touched);
 	if (count_touched(&rows->touched) >= MAX_GATHERED &&
 		GetCurrentSubTransactionId() == TopSubTransactionId)
