@@ -327,6 +327,7 @@ typedef struct StoreBuild
 	Oid			extension_schema;
 	bool		is_new;			/* was there no store? */
 	bool		is_survey;		/* only look what is missing? */
+	uint64		tables_before;	/* changes_of_tables(), before that */
 	LOCKMODE	lock;			/* that what is missing takes */
 	bool		is_stale;		/* was a part of its upkeep missing? */
 	bool		has_guards;		/* does the extension have their functions? */
@@ -452,6 +453,17 @@ refuse_changed_store(const StoreBuild *build)
 }
 
 /*
+ * What a survey finds amiss may be what others have half done, for it locks nothing.
+ */
+static void
+check_unchanged(const StoreBuild *build)
+{
+	AcceptInvalidationMessages();
+	if (build->is_survey && changes_of_tables() != build->tables_before)
+		refuse_changed_store(build);
+}
+
+/*
  * Open a table that was there a moment ago.
  */
 static Relation
@@ -470,6 +482,7 @@ open_found(const StoreBuild *build, Oid relation)
 pg_noreturn static void
 refuse_other_shape(const StoreBuild *build, const char *name, const char *detail)
 {
+	check_unchanged(build);
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("%s.%s is not as a store needs it: %s",
@@ -597,6 +610,80 @@ pin_extension(StoreBuild *build)
 	build->extension = quote_identifier(name);
 }
 
+/*
+ * What there is of the store that may be locked, in the order in which it is: tables and
+ * their partitions, which have triggers too, the sequence, and the views.
+ */
+static List *
+find_relations(const StoreBuild *build)
+{
+	List	   *found = NIL;
+	Oid			sequence = table_oid(build, SEQUENCE_NAME);
+
+	for (size_t i = 0; i < lengthof(store_tables); i++)
+	{
+		Oid			table = table_oid(build, store_tables[i].name);
+
+		if (OidIsValid(table))
+			found = list_concat(found, pieces_without_locks(table));
+	}
+	if (OidIsValid(sequence))
+		found = lappend_oid(found, sequence);
+	for (size_t i = 0; i < lengthof(store_views); i++)
+	{
+		Oid			view = table_oid(build, store_views[i].name);
+
+		if (OidIsValid(view))
+			found = lappend_oid(found, view);
+	}
+	return found;
+}
+
+/*
+ * Does the transaction hold a lock on anything of the store?  Whatever its mode, somebody
+ * may be waiting for it, or for rows that were locked under it.
+ */
+static bool
+has_used(const StoreBuild *build)
+{
+	List	   *relations = find_relations(build);
+	bool		result = false;
+	ListCell   *cell;
+
+	foreach(cell, relations)
+		result |= holds_lock(lfirst_oid(cell), AccessShareLock);
+	list_free(relations);
+	return result;
+}
+
+/*
+ * Refuse to wait where others may be waiting for this transaction.
+ */
+pg_noreturn static void
+refuse_to_wait(const StoreBuild *build)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("store %s is in use by others, and this transaction has used it",
+					build->name),
+			 errhint("Call ekran_create_store() in a transaction of its own.")));
+}
+
+/*
+ * Two that make a store at a time would trip over each other's half of it.  Before its
+ * row is locked, as the server does it.
+ */
+static void
+lock_out_makers(const StoreBuild *build)
+{
+	if (!has_used(build))
+		LockDatabaseObject(NamespaceRelationId, build->schema, 0,
+						   ShareUpdateExclusiveLock);
+	else if (!ConditionalLockDatabaseObject(NamespaceRelationId, build->schema, 0,
+											ShareUpdateExclusiveLock))
+		refuse_to_wait(build);
+}
+
 static void
 ensure_schema(StoreBuild *build, const char *name)
 {
@@ -604,6 +691,7 @@ ensure_schema(StoreBuild *build, const char *name)
 	build->schema = get_namespace_oid(name, true);
 	if (OidIsValid(build->schema))
 	{
+		lock_out_makers(build);
 		pin_schema(build->schema, name);
 		return;
 	}
@@ -611,6 +699,7 @@ ensure_schema(StoreBuild *build, const char *name)
 	run("CREATE SCHEMA %s", build->name);
 	build->schema = get_namespace_oid(name, false);
 	CommandCounterIncrement();
+	lock_out_makers(build);
 	pin_schema(build->schema, name);
 	ensure_comment(build, build->schema, NamespaceRelationId, 0, "SCHEMA",
 				   build->name,
@@ -675,13 +764,15 @@ check_derived_table(const StoreBuild *build, const TableDefinition *table,
 	const char *fault = derived_table_misfit(derived, &store, which);
 
 	table_close(derived, AccessShareLock);
-	if (fault != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s.%s is not as a store needs it: %s",
-						build->name, table->name, fault),
-				 errdetail("Nothing has been changed."),
-				 errhint("Undo that, or drop the table: ekran_create_store() makes it anew from the activities.")));
+	if (fault == NULL)
+		return;
+	check_unchanged(build);
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("%s.%s is not as a store needs it: %s",
+					build->name, table->name, fault),
+			 errdetail("Nothing has been changed."),
+			 errhint("Undo that, or drop the table: ekran_create_store() makes it anew from the activities.")));
 }
 
 /*
@@ -723,6 +814,8 @@ check_table(const StoreBuild *build, const TableDefinition *table, Oid relation)
 {
 	char		kind = get_rel_relkind(relation);
 
+	if (kind == '\0')
+		refuse_changed_store(build);
 	if (kind != RELKIND_RELATION &&
 		(kind != RELKIND_PARTITIONED_TABLE || table->is_derived))
 		refuse_other_shape(build, table->name,
@@ -1160,7 +1253,7 @@ names_of_triggers(const TriggerSet *set, Oid relation, bool are_for_rows)
 static char *
 partitions_of(Oid relation)
 {
-	List	   *pieces = find_all_inheritors(relation, NoLock, NULL);
+	List	   *pieces = pieces_without_locks(relation);
 	StringInfoData oids;
 	ListCell   *cell;
 
@@ -1274,14 +1367,16 @@ ensure_trigger_comments(StoreBuild *build, const TriggerSet *set, Oid relation)
 static void
 check_partitions(const StoreBuild *build, StoreTable which, Oid relation)
 {
-	List	   *pieces = find_all_inheritors(relation, NoLock, NULL);
+	List	   *pieces = pieces_without_locks(relation);
 	ListCell   *cell;
 
 	foreach(cell, pieces)
 	{
 		Oid			piece = lfirst_oid(cell);
-		bool		is_missing = false;
+		bool		is_missing = get_rel_relkind(piece) == '\0';
 
+		if (is_missing)
+			continue;
 		if (piece != relation && get_rel_persistence(piece) == RELPERSISTENCE_UNLOGGED)
 			refuse_other_shape(build, table_names[which],
 							   psprintf("partition \"%s\" is not logged",
@@ -1506,44 +1601,6 @@ ensure_store(StoreBuild *build)
 }
 
 /*
- * The tables of the store that are there, in which order they are locked, with their
- * partitions where writers are kept out, for these have triggers too.
- */
-static List *
-find_tables(const StoreBuild *build, LOCKMODE lock)
-{
-	List	   *found = NIL;
-
-	for (size_t i = 0; i < lengthof(store_tables); i++)
-	{
-		Oid			table = table_oid(build, store_tables[i].name);
-
-		if (!OidIsValid(table) || !is_table_of(table, build->owner, true))
-			continue;
-		if (lock >= ShareRowExclusiveLock)
-			found = list_concat(found, find_all_inheritors(table, NoLock, NULL));
-		else
-			found = lappend_oid(found, table);
-	}
-	return found;
-}
-
-/*
- * Does the transaction hold a lock on one of some tables?  Whatever its mode, somebody
- * may be waiting for it, or for rows that were locked under it.
- */
-static bool
-has_used(const List *tables)
-{
-	bool		result = false;
-	ListCell   *cell;
-
-	foreach(cell, tables)
-		result |= holds_lock(lfirst_oid(cell), AccessShareLock);
-	return result;
-}
-
-/*
  * Lock a table, if that takes no waiting.
  */
 static bool
@@ -1558,7 +1615,7 @@ lock_at_once(Oid oid, LOCKMODE lock)
 }
 
 /*
- * Lock tables, all or none.
+ * Lock what there is of a store, all or none.
  *
  * The first is waited for while none of the others is held, and they are taken by
  * trying; if that fails, all are given back, and the one that failed is the next to
@@ -1571,7 +1628,7 @@ lock_at_once(Oid oid, LOCKMODE lock)
 static void
 lock_all_or_none(const StoreBuild *build, const List *tables, LOCKMODE lock)
 {
-	bool		may_wait = !has_used(tables);
+	bool		may_wait = !has_used(build);
 	int			first = 0;
 
 	do
@@ -1595,11 +1652,7 @@ lock_all_or_none(const StoreBuild *build, const List *tables, LOCKMODE lock)
 			break;
 
 		if (!may_wait)
-			ereport(ERROR,
-					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("store %s is in use by others, and this transaction has used it",
-							build->name),
-					 errhint("Call ekran_create_store() in a transaction of its own, or lock the store's tables as the first thing in this one.")));
+			refuse_to_wait(build);
 		for (int i = 0; i < taken; i++)
 			if (i != first)
 				UnlockRelationOid(list_nth_oid(tables, i), lock);
@@ -1626,7 +1679,7 @@ unlock_all(const List *tables, LOCKMODE lock)
 static void
 check_transaction(const StoreBuild *build)
 {
-	if (find_tables(build, NoLock) == NIL)
+	if (find_relations(build) == NIL)
 		return;
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
@@ -1659,13 +1712,14 @@ lock_what_it_takes(StoreBuild *build)
 	while (true)
 	{
 		AcceptInvalidationMessages();
+		build->tables_before = changes_of_tables();
 		build->lock = NoLock;
 		build->is_stale = false;
 		memset(build->is_made, 0, sizeof(build->is_made));
 		ensure_store(build);
 		/* Partitions may have come while others were waited for. */
 		if (build->lock <= held &&
-			(held == NoLock || equal(tables, find_tables(build, held))))
+			(held == NoLock || equal(tables, find_relations(build))))
 			break;
 		if (held == NoLock)
 		{
@@ -1675,7 +1729,7 @@ lock_what_it_takes(StoreBuild *build)
 		else
 			unlock_all(tables, held);
 		held = Max(held, build->lock);
-		tables = find_tables(build, held);
+		tables = find_relations(build);
 		if (tables != NIL)
 			lock_all_or_none(build, tables, held);
 	}
@@ -1714,9 +1768,6 @@ create_or_complete(StoreBuild *build, const char *name)
 	caller = become_store_owner(build, &store);
 	build->has_guards = has_function(build, "ekran_derived_written");
 
-	/* Two at a time would trip over each other's half of the store. */
-	LockDatabaseObject(NamespaceRelationId, build->schema, 0,
-					   ShareUpdateExclusiveLock);
 	if (lock_what_it_takes(build))
 	{
 		ensure_store(build);

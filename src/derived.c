@@ -376,7 +376,9 @@ open_sound_table(const Store *store, StoreTable which, const char **reason)
 }
 
 /*
- * Does this transaction hold a lock on a table, as strong as one or stronger?
+ * Does this transaction hold a lock on a table, as strong as one or stronger?  That is
+ * their order, but that who holds SHARE doesn't keep out what SHARE UPDATE EXCLUSIVE
+ * would.
  */
 bool
 holds_lock(Oid table, LOCKMODE least)
@@ -386,7 +388,8 @@ holds_lock(Oid table, LOCKMODE least)
 
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
 	for (LOCKMODE mode = least; mode <= MaxLockMode && !result; mode++)
-		result = HOLDS_LOCK(&tag, mode);
+		result = HOLDS_LOCK(&tag, mode) &&
+			!(least == ShareUpdateExclusiveLock && mode == ShareLock);
 	return result;
 }
 
@@ -422,9 +425,7 @@ lock_if_free(const Store *store, StoreTable which, LOCKMODE mode)
 bool
 lock_pieces_if_free(const Store *store, StoreTable which)
 {
-	Oid			table = store->tables[which];
-	List	   *pieces = get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ?
-		find_all_inheritors(table, NoLock, NULL) : NIL;
+	List	   *pieces = pieces_without_locks(store->tables[which]);
 	ListCell   *cell;
 	bool		result = true;
 

@@ -540,6 +540,7 @@ extern const TriggerSet *triggers_of(StoreTable table);
 extern bool is_wanted(const StoreTrigger *trigger, char kind);
 extern AttrNumber column_number(Relation table, const char *name);
 extern Oid	whole_table(Relation relation);
+extern List *pieces_without_locks(Oid table);
 extern const char *trigger_generation(const Trigger *trigger);
 extern bool find_told_generation(Relation table, char *generation);
 extern const char *other_generation(Relation table, StoreTable which,

@@ -252,6 +252,23 @@ whole_table(Relation relation)
 }
 
 /*
+ * A table and its partitions, at all levels.  Nobody waits for their locks, so they may
+ * be gone by the time that they are looked at.
+ */
+List *
+pieces_without_locks(Oid table)
+{
+	List	   *pieces = list_make1_oid(table);
+	ListCell   *cell;
+
+	/* Grows while it is gone through. */
+	foreach(cell, pieces)
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_PARTITIONED_TABLE)
+		pieces = list_concat(pieces, find_inheritance_children(lfirst_oid(cell), NoLock));
+	return pieces;
+}
+
+/*
  * The generation that a trigger of ours has as its argument; empty if it has none.
  */
 const char *
@@ -572,8 +589,7 @@ guards_fault(Relation table, StoreTable which, const char *generation)
 	if (guarded[which].table == oid && guarded[which].changes == changes)
 		return NULL;
 	fault = guards_fault_of_piece(table, which, generation);
-	pieces = table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
-		find_all_inheritors(oid, NoLock, NULL) : NIL;
+	pieces = pieces_without_locks(oid);
 	foreach(cell, pieces)
 	{
 		Relation	piece = fault == NULL && lfirst_oid(cell) != oid ?
