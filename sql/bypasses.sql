@@ -420,7 +420,19 @@ SELECT state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekra
 DROP TRIGGER ekran_row ON parts.session;
 CREATE CONSTRAINT TRIGGER ekran_row AFTER INSERT ON parts.session_1 FOR EACH ROW EXECUTE FUNCTION ekran_session_changed('2-00');
 SELECT * FROM testing.failure('SELECT ekran_create_store(''parts'')') \gx
+-- nor can the store's owner drop another one of somebody else's
+DROP TRIGGER ekran_row ON parts.session_1;
+CREATE TRIGGER aaa AFTER INSERT ON parts.session_1 FOR EACH ROW EXECUTE FUNCTION ekran_session_changed('2-00');
+ALTER TABLE parts.session_1 OWNER TO regress_ekran_raw;
+CREATE ROLE regress_ekran_owner;
+GRANT ALL ON parts.session_1 TO regress_ekran_owner;
+SELECT format('ALTER TABLE %s OWNER TO regress_ekran_owner', oid::regclass) FROM pg_class
+WHERE relnamespace = 'parts'::regnamespace AND relkind IN ('r', 'p') AND relname <> 'session_1' ORDER BY relname \gexec
+ALTER SCHEMA parts OWNER TO regress_ekran_owner;
+SELECT * FROM testing.failure('SELECT ekran_create_store(''parts'')') \gx
 DROP FUNCTION testing.nothing CASCADE;
+DROP SCHEMA parts CASCADE;
+DROP ROLE regress_ekran_owner;
 
 -- Triggers that call ours beside the store's, with another argument, tell nothing, and go
 -- when the store's are made anew: in a derived table, in a partition, of a former table by

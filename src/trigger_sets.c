@@ -263,8 +263,10 @@ pieces_without_locks(Oid table)
 
 	/* Grows while it is gone through. */
 	foreach(cell, pieces)
+	{
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_PARTITIONED_TABLE)
-		pieces = list_concat(pieces, find_inheritance_children(lfirst_oid(cell), NoLock));
+			pieces = list_concat(pieces, find_inheritance_children(lfirst_oid(cell), NoLock));
+	}
 	return pieces;
 }
 
@@ -622,13 +624,14 @@ is_generation_told(Relation table, const TriggerSet *set, char *generation)
 	for (int i = 0; i < set->count; i++)
 	{
 		const StoreTrigger *wanted = &set->triggers[i];
-		const Trigger *trigger = find_trigger(table->trigdesc, wanted, function);
+		const Trigger *trigger = has_trigger(table, wanted) ?
+			find_trigger(table->trigdesc, wanted, function) : NULL;
 
-		if (!has_trigger(table, wanted) || trigger == NULL ||
-			!is_our_format(trigger_generation(trigger)))
-			continue;
-		strlcpy(generation, trigger_generation(trigger), GENERATION_SIZE);
-		return true;
+		if (trigger != NULL && is_our_format(trigger_generation(trigger)))
+		{
+			strlcpy(generation, trigger_generation(trigger), GENERATION_SIZE);
+			return true;
+		}
 	}
 	return false;
 }
