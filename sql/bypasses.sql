@@ -83,7 +83,7 @@ BEGIN
 	COMMIT;
 	SELECT s.answered_by INTO o.then_by FROM ekran_status() s;
 	o.then_exact := testing.is_exact(store);
-	SELECT count(*) INTO o.then_differ FROM ekran_check() WHERE difference NOT LIKE '%have no session';
+	SELECT count(*) INTO o.then_differ FROM ekran_check() WHERE difference NOT LIKE '%no session';
 	INSERT INTO testing.outcome (store, statement, error, state, answered_by, is_exact, differences, then_by, then_exact, then_differ)
 	SELECT o.store, o.statement, nullif(o.error, 'no error'), o.state, o.answered_by, o.is_exact, o.differences, o.then_by, o.then_exact, o.then_differ;
 	COMMIT;
@@ -158,7 +158,7 @@ TRUNCATE testing.outcome;
 \set ECHO none
 CREATE TABLE testing.step (step text PRIMARY KEY, statement text);
 INSERT INTO testing.step VALUES ('a', 'SAVEPOINT a'), ('b', 'SAVEPOINT b'), ('A', 'ROLLBACK TO a'), ('B', 'ROLLBACK TO b'), ('R', 'RELEASE a'), ('S', 'RELEASE b'),
-	('c', $$DO 'BEGIN ASSERT NOT EXISTS (SELECT FROM ekran_check() WHERE difference NOT LIKE ''%have no session''); END'$$),
+	('c', $$DO 'BEGIN ASSERT NOT EXISTS (SELECT FROM ekran_check() WHERE difference NOT LIKE ''%no session''); END'$$),
 	('f', $$DO 'BEGIN SET LOCAL ekran_sessions.store = nowhere; PERFORM ekran_refresh(); ASSERT false; EXCEPTION WHEN undefined_table THEN END'$$),
 	('w', $$INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:05', -100 - i FROM generate_series(6, 15) i$$),
 	('m', $$INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, '2024-01-02 06:05', -100 - i FROM generate_series(100, 10100) i$$),
@@ -174,7 +174,7 @@ WITH way AS (
 		(7, 'INSERT INTO parts.activity_2 (session_id, activity_date, activity_id) SELECT i, ''2024-01-02 03:05'', -i FROM generate_series(1, 10) i'),
 		(100, 'COMMIT'),
 		(101, format($$INSERT INTO testing.outcome (store, statement, state, answered_by, is_exact, differences)
-			SELECT 'parts', %L, state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%%have no session') FROM ekran_status()$$, way)),
+			SELECT 'parts', %L, state, answered_by, testing.is_exact('parts'), (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%%no session') FROM ekran_status()$$, way)),
 		(102, 'SET ekran_sessions.store = other'),
 		(103, format($$INSERT INTO testing.outcome (store, statement, state, answered_by, is_exact, differences)
 			SELECT 'other', %L, state, answered_by, testing.is_exact('other'), (SELECT count(*) FROM ekran_check()) FROM ekran_status()$$, way)),
@@ -228,7 +228,7 @@ DROP TABLE other.pending;
 INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1, '2024-01-02 09:10', -4000);
 ROLLBACK TO a;
 COMMIT;
-SELECT state, answered_by, (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%have no session') AS differences FROM ekran_status();
+SELECT state, answered_by, (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%no session') AS differences FROM ekran_status();
 BEGIN;
 DROP TABLE other.pending;
 SET LOCAL session_replication_role = replica;
@@ -241,7 +241,7 @@ INSERT INTO other.activity_2 (session_id, activity_date, activity_id) VALUES (1,
 SET LOCAL session_replication_role = origin;
 SELECT ekran_create_store('other') \g /dev/null
 COMMIT;
-SELECT state, answered_by, (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%have no session') AS differences FROM ekran_status();
+SELECT state, answered_by, (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE '%no session') AS differences FROM ekran_status();
 BEGIN;
 DROP TABLE other.pending;
 SET LOCAL session_replication_role = replica;
@@ -389,7 +389,7 @@ SELECT e.statement FROM (SELECT DISTINCT number, tables FROM testing.told) t, LA
 	(2, format('UPDATE testing.told SET (code, message) = (SELECT code, message FROM testing.failure(format(''SET LOCAL session_replication_role = %%s; %%s; SET LOCAL session_replication_role = origin'', role, statement))) WHERE tables = %L', tables)),
 	(3, format('CALL testing.exchange(%L)', tables)),
 	(4, 'SET ekran_sessions.store = twin'), (5, 'SELECT state, answered_by, testing.is_exact(''twin''), (SELECT count(*) FROM ekran_check()) AS differences FROM ekran_status()'),
-	(6, 'SET ekran_sessions.store = whole'), (7, 'SELECT state, answered_by, testing.is_exact(''whole''), (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE ''%have no session'') AS differences FROM ekran_status()'),
+	(6, 'SET ekran_sessions.store = whole'), (7, 'SELECT state, answered_by, testing.is_exact(''whole''), (SELECT count(*) FROM ekran_check() WHERE difference NOT LIKE ''%no session'') AS differences FROM ekran_status()'),
 	(8, 'CALL testing.fill(''whole'')')) e (place, statement)
 ORDER BY number, place \gexec
 SELECT tables, role, statement, code, message FROM testing.told ORDER BY number, role, statement;

@@ -178,8 +178,11 @@ check_orphans(const Store *store, ReturnSetInfo *result)
 	begin_rows(&rows, store, &orphans, NULL);
 	while (next_row(&rows))
 	{
-		char	   *difference = psprintf(INT64_FORMAT " activities have no session",
-										  DatumGetInt64(rows.values[1]));
+		int64		count = DatumGetInt64(rows.values[1]);
+		char	   *difference = psprintf(count == 1 ?
+										  INT64_FORMAT " activity has no session" :
+										  INT64_FORMAT " activities have no session",
+										  count);
 
 		report_difference(result, rows.values[0], rows.nulls[0], difference);
 		pfree(difference);
