@@ -177,6 +177,26 @@ CREATE TABLE parent.child () INHERITS (parent.session);
 SELECT code, message FROM testing.failure($$INSERT INTO parent.activity (session_id, activity_date) VALUES (1, '2024-01-01 09:30')$$);
 DROP SCHEMA parent CASCADE;
 
+-- A function of somebody's is said to be safe for parallel workers, and writes.
+SELECT ekran_create_store('parallel');
+SET ekran_sessions.store = 'parallel';
+INSERT INTO parallel.session (session_id, login_date) VALUES (1, '2024-01-01 08:00');
+INSERT INTO parallel.activity (session_id, activity_date) VALUES (1, '2024-01-01 09:00');
+CREATE FUNCTION testing.wrongly_safe(statement text) RETURNS void LANGUAGE plpgsql PARALLEL SAFE AS $$
+BEGIN
+	EXECUTE statement;
+END
+$$;
+SELECT count(set_config(name, CASE name WHEN 'parallel_setup_cost' THEN '0' ELSE 'on' END, false)) FROM pg_settings
+WHERE name IN ('force_parallel_mode', 'debug_parallel_query', 'parallel_setup_cost');
+SELECT s, f.code, f.message FROM unnest(ARRAY['SELECT ekran_create_store(''parallel'')', 'SELECT ekran_refresh()', 'SELECT ekran_rebuild()',
+	'SELECT ekran_purge(''infinity'')', 'SELECT ekran_close_sessions(interval ''1 h'', ''2024-01-02'')', 'SELECT ekran_check()', 'SELECT ekran_sessions_json()']) s,
+	LATERAL testing.failure(format('SELECT testing.wrongly_safe(%L)', s)) f;
+SELECT count(set_config(name, reset_val, false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query', 'parallel_setup_cost');
+SELECT state, pending_sessions FROM ekran_status();
+DROP FUNCTION testing.wrongly_safe;
+DROP SCHEMA parallel CASCADE;
+
 -- Stores that come and go in one backend leave no plans behind without end.
 SET client_min_messages = error;
 DO $$

@@ -4,7 +4,10 @@
 \set ECHO none
 \i test/helpers.sql
 \i test/independent_reading.sql
+\i test/independent_statistics.sql
+\i test/independent_statistics.sql
 \i test/random_store.sql
+\i test/random_usage.sql
 \set ECHO all
 CREATE ROLE regress_ekran_column_reader;
 CREATE ROLE regress_ekran_policy_reader;
@@ -89,11 +92,36 @@ CREATE INDEX ON ways.activity (session_id, activity_date DESC);
 CREATE INDEX ON ways.activity (session_id, activity_date) WHERE activity_id > 100;
 CREATE INDEX ON ways.activity (activity_date, session_id);
 CALL testing.all_ways('ways');
+-- nor with one that only seems to, of whatever kind; statistics by activities of their own too
+SET ekran_sessions.store = 'ways';
+SET search_path = ways, public;
+CREATE FUNCTION testing.by_index(definition text, OUT windows bigint, OUT statistics bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	index regclass;
+BEGIN
+	FOR index IN SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = 'ways.activity'::regclass LOOP
+		EXECUTE format('DROP INDEX %s', index);
+	END LOOP;
+	EXECUTE format('CREATE INDEX shape ON ways.activity %s', definition);
+	windows := (SELECT c.different FROM testing.compare_random_windows(4) c WHERE c.compared > 0);
+	statistics := (SELECT c.different FROM testing.compare_random_statistics(2) c WHERE c.compared > 0);
+END
+$$;
+SELECT d, b.* FROM unnest(ARRAY['USING hash (session_id)', 'USING brin (session_id, activity_date)', '(session_id)', '(session_id DESC, activity_date)',
+	'(session_id, activity_date NULLS FIRST)', '(session_id, title)', '(session_id) INCLUDE (activity_date)', '((session_id + 0), activity_date)',
+	'(session_id, (activity_date AT TIME ZONE ''UTC''))', '(session_id, activity_date)', '(session_id, activity_date) INCLUDE (activity_id)',
+	'(session_id, activity_date, activity_id DESC)', '(session_id, activity_date, title)', '(session_id, activity_date, (- activity_id))',
+	'(session_id, activity_date, activity_id) WHERE activity_id > 0', '(session_id, activity_date, activity_id, title)', '(activity_id, activity_date, session_id)']) d,
+	LATERAL testing.by_index(d) b;
+-- one that is being made, or was given up
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ways.shape'::regclass;
+SELECT different FROM testing.compare_random_windows(4);
+UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'ways.shape'::regclass;
 
 RESET search_path;
 RESET ekran_sessions.store;
 DROP SCHEMA ways, ways_parts CASCADE;
-DROP FUNCTION testing.by, testing.grant_all;
+DROP FUNCTION testing.by, testing.by_index, testing.grant_all;
 DROP PROCEDURE testing.all_ways;
 DROP OWNED BY regress_ekran_column_reader, regress_ekran_policy_reader, regress_ekran_raw_reader;
 DROP ROLE regress_ekran_column_reader, regress_ekran_policy_reader, regress_ekran_raw_reader;

@@ -1095,6 +1095,18 @@ ensure_invoker(StoreBuild *build, Oid relation, const char *identity)
 }
 
 /*
+ * A condition on pg_proc p: is it a function of ours, by its symbol?  Wherever that is, and
+ * whatever else is where it was, or has been made a part of the extension by who owns that:
+ * only superusers make functions in C.
+ */
+static char *
+is_our_function(const char *symbol)
+{
+	return psprintf("p.prolang = %u AND p.prosrc = %s", ClanguageId,
+					quote_literal_cstr(symbol));
+}
+
+/*
  * Has the extension in the database a function of its own, and not just somebody in its
  * schema?  An older version lacks those that are new.
  */
@@ -1107,8 +1119,26 @@ has_function(const StoreBuild *build, const char *function)
 					" WHERE p.pronamespace = %u AND p.proname = %s"
 					" AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
 					" AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"
-					" AND d.deptype = 'e' AND e.extname = 'ekran_sessions'",
-					build->extension_schema, quote_literal_cstr(function));
+					" AND d.deptype = 'e' AND e.extname = 'ekran_sessions' AND %s",
+					build->extension_schema, quote_literal_cstr(function),
+					is_our_function(function));
+}
+
+/*
+ * Refuse a view that calls another function than ours, which its name has led to.
+ */
+static void
+check_made_view(const StoreBuild *build, const ViewDefinition *view, Oid relation)
+{
+	if (is_found("SELECT FROM pg_catalog.pg_rewrite r"
+				 " JOIN pg_catalog.pg_depend d ON d.objid = r.oid"
+				 " JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid"
+				 " WHERE r.ev_class = %u"
+				 " AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass"
+				 " AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
+				 " AND NOT (%s)",
+				 relation, is_our_function(view->function)))
+		refuse_changed_store(build);
 }
 
 static void
@@ -1129,6 +1159,7 @@ ensure_view(StoreBuild *build, const ViewDefinition *view)
 			psprintf(view->definition, build->name, build->extension,
 					 quote_literal_cstr(build->name)));
 		relation = table_oid(build, view->name);
+		check_made_view(build, view, relation);
 	}
 	ensure_invoker(build, relation, identity);
 	ensure_comment(build, relation, RelationRelationId, 0, "VIEW", identity,
@@ -1152,15 +1183,13 @@ check_trigger_name(const StoreBuild *build, const char *table, Oid relation,
 }
 
 /*
- * A condition on pg_trigger t: does it call a function of the extension's?  Wherever that
- * is, and whatever else is where it was: only superusers make functions in C.
+ * A condition on pg_trigger t: does it call a function of ours?
  */
 static char *
 is_ours(const char *symbol)
 {
 	return psprintf("EXISTS (SELECT FROM pg_catalog.pg_proc p"
-					" WHERE p.oid = t.tgfoid AND p.prolang = %u AND p.prosrc = %s)",
-					ClanguageId, quote_literal_cstr(symbol));
+					" WHERE p.oid = t.tgfoid AND %s)", is_our_function(symbol));
 }
 
 static char *
@@ -1800,6 +1829,7 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	StoreBuild	build = {0};
 
 	PreventCommandDuringRecovery("ekran_create_store()");
+	PreventCommandIfParallelMode("ekran_create_store()");
 	check_store_name(fcinfo);
 
 	guc_nest_level = NewGUCNestLevel();

@@ -240,6 +240,7 @@ extern void pin_search_path(void);
 extern void pin_quoting(void);
 pg_noreturn extern void rethrow_with_grants(MemoryContext context, const char *grants);
 extern void require_owner_rights(const Store *store);
+extern void require_writing(const char *function);
 extern CallerRights become_owner(Store *store, OwnerWork work);
 extern void become_caller(Store *store, CallerRights caller);
 extern CallerRights begin_maintenance(Store *store);
@@ -1166,7 +1167,10 @@ extern void append_json_duration(Json *json, const char *key, int64 microseconds
 
 extern int	compare_names(const text *a, const text *b);
 extern Datum interval_datum(Interval *interval, int64 microseconds);
-extern HeapTuple model_row(FunctionCallInfo fcinfo, int count, int null_column);
+extern void check_row_type(TupleDesc columns, int count, const Oid *types);
+extern HeapTuple model_row(FunctionCallInfo fcinfo, int count, const Oid *types,
+						   int null_column);
+extern void check_session_row(TupleDesc columns);
 extern void put_session_row(ReturnSetInfo *result, const Session *session);
 extern HeapTuple form_session_row(TupleDesc columns, const Session *session);
 extern void put_list_row(ReturnSetInfo *result, const Session *session);

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type_d.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
 #include "utils/datetime.h"
@@ -31,7 +32,11 @@ typedef struct Figures
 	double		productivity_ratio; /* null for a duration of zero */
 } Figures;
 
-#define NUM_FIGURES		11
+static const Oid figure_types[] = {
+	TIMESTAMPTZOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID,
+	DATEOID, INT4OID, INT4OID, FLOAT8OID
+};
+
 #define RATIO_COLUMN	10
 
 /* What calls of one query keep. */
@@ -50,8 +55,8 @@ begin_calls(FunctionCallInfo fcinfo)
 	MemoryContext caller_context = MemoryContextSwitchTo(query_context);
 	Calls	   *calls = palloc0(sizeof(Calls));
 
-	calls->models[false] = model_row(fcinfo, NUM_FIGURES, RATIO_COLUMN);
-	calls->models[true] = model_row(fcinfo, NUM_FIGURES, -1);
+	calls->models[false] = model_row(fcinfo, lengthof(figure_types), figure_types, RATIO_COLUMN);
+	calls->models[true] = model_row(fcinfo, lengthof(figure_types), figure_types, -1);
 	calls->one = make_one_by_one(query_context);
 	MemoryContextSwitchTo(caller_context);
 	return calls;

@@ -546,7 +546,7 @@ ekran_refresh(PG_FUNCTION_ARGS)
 	int64		folded = 0;
 
 	(void) fcinfo;
-	PreventCommandIfReadOnly("ekran_refresh()");
+	require_writing("ekran_refresh()");
 	if (reason != NULL)
 		warn_not_folded(reason, "Call ekran_refresh() as a statement of its own, in READ COMMITTED.");
 	else

@@ -8,9 +8,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type_d.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
+#include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
 /*
@@ -47,20 +49,40 @@ compare_names(const text *a, const text *b)
 }
 
 /*
+ * Refuse rows whose columns are of other types than what is put into them.  The type's name
+ * is looked up while the extension is made, in a schema that its owner may exchange for
+ * another at that moment.
+ */
+void
+check_row_type(TupleDesc columns, int count, const Oid *types)
+{
+	bool		is_same = columns->natts == count;
+
+	for (int i = 0; is_same && i < count; i++)
+		is_same = TupleDescAttr(columns, i)->atttypid == types[i];
+	if (!is_same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("row type %s is not the extension's",
+						format_type_be(columns->tdtypeid)),
+				 errhint("Drop the extension, and have a superuser make it anew.")));
+}
+
+/*
  * A row of a function's type, whose columns are all of one length, so that a copy of it is
  * filled as the structure that it is: that takes a third of the time of forming one.  Of a
  * column that is to be null, counted from 0, there is no place in it.
  */
 HeapTuple
-model_row(FunctionCallInfo fcinfo, int count, int null_column)
+model_row(FunctionCallInfo fcinfo, int count, const Oid *types, int null_column)
 {
 	Datum	   *values = palloc0(count * sizeof(Datum));
 	bool	   *nulls = palloc0(count * sizeof(bool));
 	TupleDesc	columns;
 
-	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE ||
-		columns->natts != count)
-		elog(ERROR, "return type must be a row type of %d columns", count);
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	check_row_type(columns, count, types);
 	if (null_column >= 0)
 		nulls[null_column] = true;
 	return heap_form_tuple(BlessTupleDesc(columns), values, nulls);
@@ -80,6 +102,11 @@ enum
 	ROW_PRODUCTIVITY_TIME,
 	ROW_IDLE_TIME,
 	NUM_ROW_COLUMNS
+};
+
+static const Oid row_types[NUM_ROW_COLUMNS] = {
+	INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	INTERVALOID, INTERVALOID, INTERVALOID
 };
 
 /* A row of a session, for as long as it is in use. */
@@ -117,6 +144,13 @@ fill_session_row(SessionRow *row, const Session *session)
 	values[ROW_PRODUCTIVITY_TIME] =
 		interval_datum(&row->spans[1], measure->duration - measure->idle);
 	values[ROW_IDLE_TIME] = interval_datum(&row->spans[2], measure->idle);
+}
+
+/* Refuse another type than ekran_session_row. */
+void
+check_session_row(TupleDesc columns)
+{
+	check_row_type(columns, NUM_ROW_COLUMNS, row_types);
 }
 
 /*

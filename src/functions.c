@@ -46,11 +46,14 @@ return_sessions(ReturnSetInfo *result, Reader *reader,
 static Datum
 return_page(FunctionCallInfo fcinfo, Reader *reader, const PageRequest *page)
 {
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
 	InitMaterializedSRF(fcinfo, 0);
+	check_session_row(result->setDesc);
 	begin_selecting(reader);
 	begin_measuring(reader);
 	select_page(reader->selection, page);
-	return_sessions((ReturnSetInfo *) fcinfo->resultinfo, reader, put_session_row);
+	return_sessions(result, reader, put_session_row);
 	end_reading(reader);
 	return (Datum) 0;
 }
@@ -219,6 +222,7 @@ begin_row_by_row(FunctionCallInfo fcinfo, FuncCallContext *srf)
 										  ALLOCSET_DEFAULT_SIZES);
 	if (get_call_result_type(fcinfo, NULL, &srf->tuple_desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	check_session_row(srf->tuple_desc);
 	srf->tuple_desc = BlessTupleDesc(srf->tuple_desc);
 	MemoryContextSwitchTo(caller_context);
 	return call;
@@ -272,6 +276,7 @@ ekran_sessions_all(PG_FUNCTION_ARGS)
 
 	take_request(&reader, fcinfo, ARG_FILTERS);
 	InitMaterializedSRF(fcinfo, 0);
+	check_session_row(result->setDesc);
 	begin_selecting(&reader);
 	begin_measuring(&reader);
 	select_all(reader.selection);

@@ -300,7 +300,7 @@ ekran_maintain(PG_FUNCTION_ARGS)
 	refuse_views(&store);
 	require_owner_rights(&store);
 	/* On a standby, such a lock can't even be asked for. */
-	PreventCommandIfReadOnly("ekran_maintain()");
+	require_writing("ekran_maintain()");
 	work.schema = store.schema;
 	work.pending = store.tables[TABLE_PENDING];
 	if (!lock_maintenance(work.pending))
@@ -319,7 +319,7 @@ ekran_maintain(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		/* What calls us has a snapshot, from before the locks. */
 		SPI_commit();
-		PreventCommandIfReadOnly("ekran_maintain()");
+		require_writing("ekran_maintain()");
 		if (why_not_fold() != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

@@ -288,7 +288,7 @@ ekran_rebuild(PG_FUNCTION_ARGS)
 	int64		rebuilt;
 
 	(void) fcinfo;
-	PreventCommandIfReadOnly("ekran_rebuild()");
+	require_writing("ekran_rebuild()");
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

@@ -152,7 +152,7 @@ ekran_purge(PG_FUNCTION_ARGS)
 	parameters[1] = TimestampTzGetDatum(PG_GETARG_TIMESTAMPTZ(0));
 
 	caller = begin_maintenance(&store);
-	PreventCommandIfReadOnly("ekran_purge()");
+	require_writing("ekran_purge()");
 	SPI_connect();
 	begin_rows(&sessions, &store, &finished_sessions, &parameters[1]);
 	while (next_sessions(&sessions, &parameters[0]))
@@ -250,7 +250,7 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	caller = begin_maintenance(&store);
-	PreventCommandIfReadOnly("ekran_close_sessions()");
+	require_writing("ekran_close_sessions()");
 	SPI_connect();
 	begin_rows(&sessions, &store, &running_sessions, NULL);
 	while (next_sessions(&sessions, &parameters[0]))

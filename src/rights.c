@@ -150,6 +150,18 @@ become_caller(Store *store, CallerRights caller)
 	store->rights = RIGHTS_OF_CALLER;
 }
 
+/*
+ * Refuse to go on where nothing may be written: in a transaction that is read only, and
+ * in a query that has parallel workers, by way of a function that is wrongly said to be
+ * safe for them.
+ */
+void
+require_writing(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+}
+
 static CallerRights
 take_owner_rights(Store *store)
 {

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type_d.h"
 #include "ekran_sessions.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -33,7 +34,9 @@ typedef struct Piece
 	int64		active;
 } Piece;
 
-#define NUM_PIECE_COLUMNS	6
+static const Oid piece_types[] = {
+	DATEOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT8OID, INT8OID
+};
 
 /* What calls of one query keep. */
 typedef struct Calls
@@ -61,7 +64,7 @@ begin_calls(FunctionCallInfo fcinfo)
 	MemoryContext caller_context = MemoryContextSwitchTo(query_context);
 	Calls	   *calls = palloc0(sizeof(Calls));
 
-	calls->model = model_row(fcinfo, NUM_PIECE_COLUMNS, -1);
+	calls->model = model_row(fcinfo, lengthof(piece_types), piece_types, -1);
 	calls->one = make_one_by_one(query_context);
 	calls->context = AllocSetContextCreate(query_context, "ekran_sessions spans",
 										   ALLOCSET_SMALL_SIZES);
