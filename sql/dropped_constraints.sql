@@ -149,6 +149,16 @@ INSERT INTO session VALUES (4, NULL, NULL, '-infinity', '2024-01-01'), (5, NULL,
 INSERT INTO activity (session_id, activity_date) VALUES (6, 'infinity'), (6, '-infinity'), (6, '2024-01-01 01:00');
 SELECT s, f.code, f.message FROM unnest(ARRAY[$$SELECT * FROM ekran_sessions(NULL, '2023-01-01')$$, $$SELECT * FROM ekran_sessions('2023-01-01', '2023-06-01')$$,
 	'SELECT ekran_sessions_json()', 'SELECT * FROM ekran_check()', 'SELECT ekran_rebuild()']) s, LATERAL testing.failure(s) f;
+DELETE FROM session WHERE session_id <> 6;
+DELETE FROM activity WHERE activity_date IN ('infinity', '-infinity');
+INSERT INTO session SELECT i, NULL, NULL, '2024-01-01'::timestamptz + i * interval '1 h' FROM generate_series(10, 300) i;
+INSERT INTO session VALUES (7, NULL, NULL, 'infinity');
+SELECT ekran_rebuild() > 0 AS rebuilt;
+SELECT state, answered_by FROM ekran_status();
+SELECT w.start, w."end", ekran_sessions_total_count(w.start, w."end") AS total, (SELECT count(*) FROM session WHERE login_date < coalesce(w."end", 'infinity') AND (login_date > w.start OR w.start IS NULL)) AS begin_within
+FROM (VALUES (NULL::timestamptz, NULL::timestamptz), (NULL, '2024-01-05'), ('2024-01-13 10:30', NULL), ('-infinity', 'infinity')) w (start, "end");
+SELECT page, p.session_id, p.login_date FROM unnest(ARRAY[145, 146, 147]) page, LATERAL ekran_sessions(NULL, NULL, 2, page) p;
+SELECT page, p.session_id, p.login_date FROM unnest(ARRAY[1, 2, 3]) page, LATERAL ekran_sessions('2024-01-13 10:30', NULL, 1, page) p;
 RESET search_path;
 DROP SCHEMA loose CASCADE;
 DROP FUNCTION testing.damage, testing.pend;
