@@ -9,12 +9,17 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
@@ -190,6 +195,41 @@ check_orphans(const Store *store, ReturnSetInfo *result)
 	end_rows(&rows);
 }
 
+/*
+ * The extension has no tables.  Of one that has been made a part of it, dumps lack the rows,
+ * and it goes with it.
+ */
+static void
+check_members(const Store *store, Oid function, ReturnSetInfo *result)
+{
+	Oid			extension = getExtensionOfObject(ProcedureRelationId, function);
+
+	if (!OidIsValid(extension))
+		return;
+	if (getExtensionOfObject(NamespaceRelationId, store->schema) == extension)
+		report_difference(result, (Datum) 0, true,
+						  "the schema is a part of the extension: dumps lack it");
+	for (StoreTable which = 0; which < NUM_STORE_TABLES; which++)
+	{
+		List	   *pieces = OidIsValid(store->tables[which]) ?
+			pieces_without_locks(store->tables[which]) : NIL;
+		ListCell   *cell;
+
+		foreach(cell, pieces)
+		{
+			const char *name = get_rel_name(lfirst_oid(cell));
+
+			CHECK_FOR_INTERRUPTS();
+			if (name != NULL &&
+				getExtensionOfObject(RelationRelationId, lfirst_oid(cell)) == extension)
+				report_difference(result, (Datum) 0, true,
+								  psprintf("table \"%s\" is a part of the extension: dumps lack its rows, and it is dropped with it",
+										   name));
+		}
+		list_free(pieces);
+	}
+}
+
 static void
 report_day(ReturnSetInfo *result, DateADT day, int64 stored, int64 counted)
 {
@@ -254,8 +294,8 @@ is_in_use(const Store *store, const Verdict *verdict, const char *what)
  * Recompute the derived tables from the raw ones; a row for each session where
  * what is returned by the index would differ, for each that has activities but
  * is not there, and, with a null session_id, for each day whose sessions are not as
- * many as counted.  Reads every activity and session.  Errors: those of
- * begin_maintenance(); 55000 if the store is broken, or while a statement on sessions or
+ * many as counted, and for each table that has been made a part of the extension.  Reads
+ * every activity and session.  Errors: those of begin_maintenance(); 55000 if the store is broken, or while a statement on sessions or
  * activities is in progress.
  */
 Datum
@@ -287,6 +327,7 @@ ekran_check(PG_FUNCTION_ARGS)
 	if (is_in_use(&store, &status.counts, "session_count"))
 		check_counts(&store, &counts, result);
 	check_orphans(&store, result);
+	check_members(&store, fcinfo->flinfo->fn_oid, result);
 	PopActiveSnapshot();
 	SPI_finish();
 	become_caller(&store, caller);

@@ -20,11 +20,13 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
@@ -325,6 +327,8 @@ typedef struct StoreBuild
 	const char *extension;		/* the schema of the extension's functions,
 								 * once something is to be made */
 	Oid			extension_schema;
+	Oid			extension_owner;	/* of ekran_create_store() */
+	Oid			function;		/* itself */
 	bool		is_new;			/* was there no store? */
 	bool		is_survey;		/* only look what is missing? */
 	uint64		tables_before;	/* changes_of_tables(), before that */
@@ -595,20 +599,6 @@ pin_schema(Oid schema, const char *name)
 	table_close(namespaces, NoLock);
 }
 
-/*
- * Where the extension's functions are, by names that stay; before any table is locked,
- * for it may take waiting.
- */
-static void
-pin_extension(StoreBuild *build)
-{
-	char	   *name = get_namespace_name(build->extension_schema);
-
-	if (name == NULL)
-		refuse_changed_store(build);
-	pin_schema(build->extension_schema, name);
-	build->extension = quote_identifier(name);
-}
 
 /*
  * What there is of the store that may be locked, in the order in which it is: tables and
@@ -669,6 +659,15 @@ refuse_to_wait(const StoreBuild *build)
 			 errhint("Call ekran_create_store() in a transaction of its own.")));
 }
 
+static void
+lock_object(const StoreBuild *build, Oid catalog, Oid object, LOCKMODE lock)
+{
+	if (!has_used(build))
+		LockDatabaseObject(catalog, object, 0, lock);
+	else if (!ConditionalLockDatabaseObject(catalog, object, 0, lock))
+		refuse_to_wait(build);
+}
+
 /*
  * Two that make a store at a time would trip over each other's half of it.  Before its
  * row is locked, as the server does it.
@@ -676,12 +675,31 @@ refuse_to_wait(const StoreBuild *build)
 static void
 lock_out_makers(const StoreBuild *build)
 {
-	if (!has_used(build))
-		LockDatabaseObject(NamespaceRelationId, build->schema, 0,
-						   ShareUpdateExclusiveLock);
-	else if (!ConditionalLockDatabaseObject(NamespaceRelationId, build->schema, 0,
-											ShareUpdateExclusiveLock))
-		refuse_to_wait(build);
+	lock_object(build, NamespaceRelationId, build->schema, ShareUpdateExclusiveLock);
+}
+
+/*
+ * Keep the extension from being dropped until the transaction ends: not every minor
+ * version of the server locks a function that a trigger or view is to call, and so one
+ * that is being dropped could leave them behind without it.  And its schema from being
+ * renamed, so that names lead to it.  Before any table is locked, for it may take waiting.
+ */
+static void
+pin_extension(StoreBuild *build)
+{
+	Oid			extension = getExtensionOfObject(ProcedureRelationId, build->function);
+	char	   *name;
+
+	if (OidIsValid(extension))
+		lock_object(build, ExtensionRelationId, extension, AccessShareLock);
+	AcceptInvalidationMessages();
+	if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(build->function)))
+		refuse_changed_store(build);
+	name = get_namespace_name(build->extension_schema);
+	if (name == NULL)
+		refuse_changed_store(build);
+	pin_schema(build->extension_schema, name);
+	build->extension = quote_identifier(name);
 }
 
 static void
@@ -1097,13 +1115,16 @@ ensure_invoker(StoreBuild *build, Oid relation, const char *identity)
 /*
  * A condition on pg_proc p: is it a function of ours, by its symbol?  Wherever that is, and
  * whatever else is where it was, or has been made a part of the extension by who owns that:
- * only superusers make functions in C.
+ * only superusers make functions in C.  They may have given it to somebody else, as a
+ * restore of a database does that goes on after errors, who can put another one in its
+ * place then.
  */
 static char *
-is_our_function(const char *symbol)
+is_our_function(const StoreBuild *build, const char *symbol)
 {
-	return psprintf("p.prolang = %u AND p.prosrc = %s", ClanguageId,
-					quote_literal_cstr(symbol));
+	return psprintf("p.prolang = %u AND p.prosrc = %s AND (p.proowner = %u OR EXISTS"
+					" (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = p.proowner AND r.rolsuper))",
+					ClanguageId, quote_literal_cstr(symbol), build->extension_owner);
 }
 
 /*
@@ -1121,7 +1142,7 @@ has_function(const StoreBuild *build, const char *function)
 					" AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"
 					" AND d.deptype = 'e' AND e.extname = 'ekran_sessions' AND %s",
 					build->extension_schema, quote_literal_cstr(function),
-					is_our_function(function));
+					is_our_function(build, function));
 }
 
 /*
@@ -1137,7 +1158,7 @@ check_made_view(const StoreBuild *build, const ViewDefinition *view, Oid relatio
 				 " AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass"
 				 " AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
 				 " AND NOT (%s)",
-				 relation, is_our_function(view->function)))
+				 relation, is_our_function(build, view->function)))
 		refuse_changed_store(build);
 }
 
@@ -1186,10 +1207,10 @@ check_trigger_name(const StoreBuild *build, const char *table, Oid relation,
  * A condition on pg_trigger t: does it call a function of ours?
  */
 static char *
-is_ours(const char *symbol)
+is_ours(const StoreBuild *build, const char *symbol)
 {
 	return psprintf("EXISTS (SELECT FROM pg_catalog.pg_proc p"
-					" WHERE p.oid = t.tgfoid AND %s)", is_our_function(symbol));
+					" WHERE p.oid = t.tgfoid AND %s)", is_our_function(build, symbol));
 }
 
 static char *
@@ -1301,22 +1322,22 @@ partitions_of(Oid relation)
  * when it was a table by itself.
  */
 static char *
-is_irreplaceable(const TriggerSet *set, Oid relation)
+is_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
 	return psprintf("NOT t.tgisinternal AND %s"
 					" AND (t.tgrelid = %u"
 					"  AND (t.tgconstraint <> 0 OR t.tgname <> ALL (CASE WHEN t.tgtype & %d <> 0 THEN %s ELSE %s END))"
 					"  OR t.tgrelid = ANY (%s) AND t.tgparentid = 0)",
-					is_ours(set->symbol), relation, TRIGGER_TYPE_ROW,
+					is_ours(build, set->symbol), relation, TRIGGER_TYPE_ROW,
 					names_of_triggers(set, relation, true),
 					names_of_triggers(set, relation, false), partitions_of(relation));
 }
 
 static void
-drop_irreplaceable(const TriggerSet *set, Oid relation)
+drop_irreplaceable(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
 	run("SELECT pg_catalog.format('%%I ON %%s', t.tgname, t.tgrelid::pg_catalog.regclass)"
-		" FROM pg_catalog.pg_trigger t WHERE %s", is_irreplaceable(set, relation));
+		" FROM pg_catalog.pg_trigger t WHERE %s", is_irreplaceable(build, set, relation));
 	for (SPITupleTable *names = SPI_tuptable; names->numvals > 0; names->numvals--)
 		run("DROP TRIGGER %s", SPI_getvalue(names->vals[names->numvals - 1],
 											names->tupdesc, 1));
@@ -1367,7 +1388,7 @@ check_made_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation
 		if (is_found("SELECT FROM pg_catalog.pg_trigger t"
 					 " WHERE t.tgrelid = %u AND t.tgname = %s AND NOT %s",
 					 relation, quote_literal_cstr(set->triggers[i].name),
-					 is_ours(set->symbol)))
+					 is_ours(build, set->symbol)))
 			refuse_changed_store(build);
 }
 
@@ -1463,7 +1484,7 @@ check_triggers_of_partitions(const StoreBuild *build, const TriggerSet *set, Oid
 static LOCKMODE
 check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 {
-	char	   *ours = is_ours(set->symbol);
+	char	   *ours = is_ours(build, set->symbol);
 
 	check_partitions(build, set->table, relation);
 	for (int i = 0; i < set->count; i++)
@@ -1471,7 +1492,7 @@ check_triggers(const StoreBuild *build, const TriggerSet *set, Oid relation)
 						   set->triggers[i].name, ours);
 	check_triggers_of_partitions(build, set, relation, ours);
 	return is_found("SELECT FROM pg_catalog.pg_trigger t WHERE %s",
-					is_irreplaceable(set, relation)) ?
+					is_irreplaceable(build, set, relation)) ?
 		AccessExclusiveLock : ShareRowExclusiveLock;
 }
 
@@ -1555,7 +1576,7 @@ replace_triggers(StoreBuild *build, const Oid *relations,
 	{
 		Oid			relation = relations[set->table];
 
-		drop_irreplaceable(set, relation);
+		drop_irreplaceable(build, set, relation);
 		create_triggers(build, set, relation, generation);
 		check_made_triggers(build, set, relation);
 	}
@@ -1788,6 +1809,19 @@ check_store_name(FunctionCallInfo fcinfo)
 }
 
 static void
+find_extension(StoreBuild *build, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	build->function = function;
+	build->extension_schema = ((Form_pg_proc) GETSTRUCT(tuple))->pronamespace;
+	build->extension_owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+}
+
+static void
 create_or_complete(StoreBuild *build, const char *name)
 {
 	CallerRights caller;
@@ -1837,7 +1871,7 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	pin_quoting();
 	SPI_connect();
 
-	build.extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	find_extension(&build, fcinfo->flinfo->fn_oid);
 	PG_TRY();
 	{
 		create_or_complete(&build, NameStr(*PG_GETARG_NAME(0)));
