@@ -19,6 +19,10 @@ CREATE TABLE ways_parts.odd PARTITION OF ways_parts.session FOR VALUES WITH (MOD
 CREATE TABLE ways_parts.activity (session_id bigint NOT NULL, activity_date timestamptz NOT NULL, activity_id bigint NOT NULL, application text, url text, title text) PARTITION BY RANGE (activity_date);
 CREATE TABLE ways_parts.first_day PARTITION OF ways_parts.activity FOR VALUES FROM (MINVALUE) TO ('2024-01-02 00:00+00');
 CREATE TABLE ways_parts.second_day PARTITION OF ways_parts.activity FOR VALUES FROM ('2024-01-02 00:00+00') TO (MAXVALUE);
+-- with an index that finds no session by its id, before the one that does
+CREATE SCHEMA ways;
+CREATE TABLE ways.session (session_id bigint NOT NULL, client_guid uuid, user_id int, login_date timestamptz NOT NULL, logout_date timestamptz);
+CREATE INDEX ON ways.session (user_id, session_id);
 SELECT ekran_create_store('ways'), ekran_create_store('ways_parts');
 
 CREATE FUNCTION testing.grant_all(store name) RETURNS void LANGUAGE plpgsql AS $$
