@@ -32,6 +32,7 @@ SELECT session_id, idle_time FROM ekran_sessions();
 RESET ROLE;
 SELECT code, message FROM testing.failure('DROP EXTENSION ekran_sessions');
 ALTER EXTENSION ekran_sessions DROP TABLE testing.other;
+DROP PROCEDURE testing.give_away;
 ALTER EXTENSION ekran_sessions DROP TABLE members.since;
 ALTER EXTENSION ekran_sessions DROP TABLE members.session;
 ALTER EXTENSION ekran_sessions DROP SCHEMA members;
@@ -64,18 +65,27 @@ SELECT state FROM ekran_status();
 SELECT relname FROM pg_class WHERE relnamespace = 'others'::regnamespace AND relkind = 'v' ORDER BY 1;
 RESET ROLE;
 -- or whose extension it is altogether, as REASSIGN OWNED does it
-SELECT format('ALTER ROUTINE %s OWNER TO regress_ekran_tenant', d.objid::regprocedure) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'ekran_sessions'
-WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' \gexec
+CREATE PROCEDURE testing.give_away(owner text) LANGUAGE plpgsql AS $$
+DECLARE
+	routine regprocedure;
+BEGIN
+	FOR routine IN SELECT d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'ekran_sessions'
+		WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' LOOP
+		EXECUTE format('ALTER ROUTINE %s OWNER TO %s', routine, owner);
+	END LOOP;
+END
+$$;
+CALL testing.give_away('regress_ekran_tenant');
 SET ROLE regress_ekran_owner;
 SELECT ekran_create_store('more');
 SET ekran_sessions.store = 'more';
 SELECT state FROM ekran_status();
 SELECT count(*) AS views FROM pg_class WHERE relnamespace = 'more'::regnamespace AND relkind = 'v';
 RESET ROLE;
-SELECT format('ALTER ROUTINE %s OWNER TO CURRENT_USER', d.objid::regprocedure) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'ekran_sessions'
-WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' \gexec
+CALL testing.give_away('CURRENT_USER');
 
 DROP SCHEMA members, others, more CASCADE;
 DROP TABLE testing.other;
+DROP PROCEDURE testing.give_away;
 DROP OWNED BY regress_ekran_owner, regress_ekran_tenant, regress_ekran_superuser;
 DROP ROLE regress_ekran_owner, regress_ekran_tenant, regress_ekran_superuser;
