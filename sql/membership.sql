@@ -32,7 +32,6 @@ SELECT session_id, idle_time FROM ekran_sessions();
 RESET ROLE;
 SELECT code, message FROM testing.failure('DROP EXTENSION ekran_sessions');
 ALTER EXTENSION ekran_sessions DROP TABLE testing.other;
-DROP PROCEDURE testing.give_away;
 ALTER EXTENSION ekran_sessions DROP TABLE members.since;
 ALTER EXTENSION ekran_sessions DROP TABLE members.session;
 ALTER EXTENSION ekran_sessions DROP SCHEMA members;
