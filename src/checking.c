@@ -184,10 +184,8 @@ check_orphans(const Store *store, ReturnSetInfo *result)
 	while (next_row(&rows))
 	{
 		int64		count = DatumGetInt64(rows.values[1]);
-		char	   *difference = psprintf(count == 1 ?
-										  INT64_FORMAT " activity has no session" :
-										  INT64_FORMAT " activities have no session",
-										  count);
+		char	   *difference = psprintf(INT64_FORMAT " %s no session", count,
+										  count == 1 ? "activity has" : "activities have");
 
 		report_difference(result, rows.values[0], rows.nulls[0], difference);
 		pfree(difference);

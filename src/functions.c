@@ -43,13 +43,22 @@ return_sessions(ReturnSetInfo *result, Reader *reader,
 			put_row(result, &chunk->sessions[i]);
 }
 
+static ReturnSetInfo *
+begin_sessions(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *result;
+
+	InitMaterializedSRF(fcinfo, 0);
+	result = (ReturnSetInfo *) fcinfo->resultinfo;
+	check_session_row(result->setDesc);
+	return result;
+}
+
 static Datum
 return_page(FunctionCallInfo fcinfo, Reader *reader, const PageRequest *page)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ReturnSetInfo *result = begin_sessions(fcinfo);
 
-	InitMaterializedSRF(fcinfo, 0);
-	check_session_row(result->setDesc);
 	begin_selecting(reader);
 	begin_measuring(reader);
 	select_page(reader->selection, page);
@@ -275,8 +284,7 @@ ekran_sessions_all(PG_FUNCTION_ARGS)
 		return return_row_by_row(fcinfo);
 
 	take_request(&reader, fcinfo, ARG_FILTERS);
-	InitMaterializedSRF(fcinfo, 0);
-	check_session_row(result->setDesc);
+	result = begin_sessions(fcinfo);
 	begin_selecting(&reader);
 	begin_measuring(&reader);
 	select_all(reader.selection);
