@@ -141,6 +141,20 @@ CREATE INDEX ON session_idle USING gist (reach) WHERE reach IS NOT NULL AND sess
 SELECT state, reason FROM ekran_status();
 ROLLBACK;
 
+-- a fold that changes neither gaps nor reach leaves the row where it is, of one that runs
+-- and of one that doesn't
+INSERT INTO session VALUES (9501, NULL, NULL, testing.at('07:00'), testing.at('09:30')), (9502, NULL, NULL, testing.at('07:00'), NULL);
+INSERT INTO activity (session_id, activity_date) SELECT s, testing.at('08:00') FROM unnest(ARRAY[9501, 9502]) s;
+SELECT ekran_refresh() > 0 AS folded;
+CREATE TEMPORARY TABLE places AS SELECT session_id, ctid AS place, reach IS NULL AS is_finished FROM session_idle WHERE session_id IN (9501, 9502);
+INSERT INTO activity (session_id, activity_date) SELECT s, testing.at('08:00') FROM unnest(ARRAY[9501, 9502]) s;
+SELECT ekran_refresh() > 0 AS folded;
+SELECT i.session_id, p.is_finished, i.ctid = p.place AS stays FROM session_idle i JOIN places p USING (session_id) ORDER BY 1;
+INSERT INTO activity (session_id, activity_date) SELECT s, testing.at('08:30') FROM unnest(ARRAY[9501, 9502]) s;
+SELECT ekran_refresh() > 0 AS folded;
+SELECT i.session_id, p.is_finished, i.ctid = p.place AS stays FROM session_idle i JOIN places p USING (session_id) ORDER BY 1;
+DROP TABLE places;
+
 RESET search_path;
 DROP SCHEMA reach CASCADE;
 DROP FUNCTION testing.tuples_read, testing.plain, testing.reached;
