@@ -293,8 +293,8 @@ is_in_use(const Store *store, const Verdict *verdict, const char *what)
  * what is returned by the index would differ, for each that has activities but
  * is not there, and, with a null session_id, for each day whose sessions are not as
  * many as counted, and for each table that has been made a part of the extension.  Reads
- * every activity and session.  Errors: those of begin_maintenance(); 55000 if the store is broken, or while a statement on sessions or
- * activities is in progress.
+ * every activity and session.  Errors: those of begin_maintenance(); 55000 if the store
+ * is broken, or while a statement on sessions or activities is in progress.
  */
 Datum
 ekran_check(PG_FUNCTION_ARGS)

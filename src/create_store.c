@@ -599,7 +599,6 @@ pin_schema(Oid schema, const char *name)
 	table_close(namespaces, NoLock);
 }
 
-
 /*
  * What there is of the store that may be locked, in the order in which it is: tables and
  * their partitions, which have triggers too, the sequence, and the views.
@@ -693,10 +692,9 @@ pin_extension(StoreBuild *build)
 	if (OidIsValid(extension))
 		lock_object(build, ExtensionRelationId, extension, AccessShareLock);
 	AcceptInvalidationMessages();
-	if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(build->function)))
-		refuse_changed_store(build);
 	name = get_namespace_name(build->extension_schema);
-	if (name == NULL)
+	/* dropped while it was waited for, or moved by a superuser */
+	if (name == NULL || get_func_namespace(build->function) != build->extension_schema)
 		refuse_changed_store(build);
 	pin_schema(build->extension_schema, name);
 	build->extension = quote_identifier(name);
