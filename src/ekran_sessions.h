@@ -1167,7 +1167,6 @@ extern void append_json_duration(Json *json, const char *key, int64 microseconds
 
 extern int	compare_names(const text *a, const text *b);
 extern Datum interval_datum(Interval *interval, int64 microseconds);
-extern void check_row_type(TupleDesc columns, int count, const Oid *types);
 extern HeapTuple model_row(FunctionCallInfo fcinfo, int count, const Oid *types,
 						   int null_column);
 extern void check_session_row(TupleDesc columns);

@@ -53,7 +53,7 @@ compare_names(const text *a, const text *b)
  * is looked up while the extension is made, in a schema that its owner may exchange for
  * another at that moment.
  */
-void
+static void
 check_row_type(TupleDesc columns, int count, const Oid *types)
 {
 	bool		is_same = columns->natts == count;

@@ -348,7 +348,7 @@ sub end_load
 		my $errors = $one->{err} =~ s/^(?:pgbench \(|starting|progress|.*setting --).*\n//mgr;
 		my ($transactions) = $one->{out} =~ /number of transactions actually processed: (\d+)/;
 		ok($has_finished && $errors eq '', "$one->{kind}: no error") or diag $one->{out}, $one->{err};
-		cmp_ok($transactions // 0, '>=', 5, ($transactions // 0) . " transactions of $one->{kind}");
+		cmp_ok($transactions // 0, '>', 10, ($transactions // 0) . " transactions of $one->{kind}");
 	}
 }
 
