@@ -390,9 +390,11 @@ sub statements
 		  . ("EXECUTE again;\nSELECT pg_sleep(0.02) AS pause \\gset\n" x 30));
 }
 
-# The server's own ways to keep a standby going; the first is of one that has just connected.
+# The server's own ways to keep a standby going. The first is of one that has just connected;
+# the second of a conflict whose reason a second one has overwritten (before 17), for nobody
+# else cancels here.
 my $conflict = join '|', 'psql: error: connection .* failed: FATAL:  terminating connection due to conflict with recovery',
-  map { '(?:psql:\S+\s)?' . $_ } 'ERROR:  40P01: deadlock detected',
+  map { '(?:psql:\S+\s)?' . $_ } 'ERROR:  57014: canceling statement due to user request', 'ERROR:  40P01: deadlock detected',
   '(?:ERROR|FATAL):  (?:40001|57P01|57014|57P04): (?:canceling statement|terminating connection) due to conflict with recovery';
 $conflict = qr/^(?:$conflict)/m;
 
