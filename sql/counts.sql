@@ -276,6 +276,17 @@ SELECT ekran_refresh() >= 0 AS folded;
 SELECT * FROM testing.compare('in partitions', 20);
 SELECT p, f.code, f.message FROM unnest(ARRAY['INSERT INTO even SELECT 7, NULL, NULL, now()', 'UPDATE odd SET login_date = now()', 'DELETE FROM even']) p, LATERAL testing.failure(p) f;
 
+-- The total is an integer of 32 bits: the most that it holds, and one more. Of the store in
+-- partitions, whose sessions run.
+CALL ekran_maintain();
+SELECT format('UPDATE counted_parts.session_count SET sessions = sessions + 2147483647 - %s WHERE day = %L', ekran_sessions_total_count(), '2024-01-05') AS statement \gset
+CALL testing.forge(:'statement');
+SELECT ekran_sessions_total_count(), counted_by FROM ekran_status();
+SELECT ekran_sessions_json(NULL, NULL, 1, 0)->>'totalCount' AS in_json;
+CALL testing.forge($f$UPDATE counted_parts.session_count SET sessions = sessions + 1 WHERE day = '2024-01-05'$f$);
+SELECT * FROM testing.failure('SELECT ekran_sessions_total_count()') \gx
+SELECT ekran_sessions_total_count(NULL, '2024-01-05') AS narrower;
+
 RESET search_path;
 DROP SCHEMA counted, counted_parts CASCADE;
 DROP FUNCTION testing.plain, testing.bound, testing.compare, testing.log, testing.total, testing.after, testing.write_after;

@@ -84,6 +84,66 @@ RESET ROLE;
 CALL testing.give_away('CURRENT_USER');
 
 DROP SCHEMA members, others, more CASCADE;
+
+-- What is of a type of its goes with it, too, with all rows: no store is made of such tables,
+-- and ekran_check() tells of those that have been made so, and of columns.
+SET ROLE regress_ekran_owner;
+CREATE SCHEMA typed;
+CREATE TABLE typed.session OF ekran_session_row (session_id WITH OPTIONS NOT NULL, login_date WITH OPTIONS NOT NULL);
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('typed')$$);
+ALTER TABLE typed.session NOT OF;
+SELECT ekran_create_store('typed');
+SET ekran_sessions.store = 'typed';
+INSERT INTO typed.session (session_id, login_date, logout_date) VALUES (1, '2024-01-01 08:00', '2024-01-01 09:00'), (2, '2024-01-01 08:00', NULL);
+INSERT INTO typed.activity (session_id, activity_date, application) VALUES (1, '2024-01-01 08:10', 'a'), (2, '2024-01-01 08:20', 'b');
+SELECT * FROM ekran_check();
+ALTER TABLE typed.session OF ekran_session_row;
+ALTER TABLE typed.activity ADD snapshot ekran_session_row;
+CREATE DOMAIN typed.snapshot AS ekran_session_row;
+ALTER TABLE typed.client ADD snapshots typed.snapshot[];
+CREATE TABLE typed.archive OF ekran_session_row;
+SELECT * FROM ekran_check();
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('typed')$$);
+ALTER TABLE typed.session NOT OF;
+SELECT ekran_create_store('typed');
+
+-- Without triggers, deleting sessions would leave their activities, and nothing would tell
+-- of what is closed: refused until they are there again.
+RESET ROLE;
+SET client_min_messages = warning;
+DROP EXTENSION ekran_sessions CASCADE;
+CREATE EXTENSION ekran_sessions;
+RESET client_min_messages;
+SET ROLE regress_ekran_owner;
+SELECT count(*) AS sessions FROM typed.session;
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT code, message FROM testing.failure($$SELECT ekran_purge('2025-01-01')$$);
+SELECT code, message FROM testing.failure($$SELECT * FROM ekran_close_sessions('1 h', '2024-01-02')$$);
+-- who deletes by SQL leaves them, and is told once the store is completed
+DELETE FROM typed.session WHERE session_id = 1;
+SELECT ekran_create_store('typed');
+SELECT * FROM ekran_check();
+SELECT state FROM ekran_status();
+SELECT ekran_rebuild();
+TRUNCATE typed.session_idle;
+CALL ekran_maintain();
+DELETE FROM typed.activity WHERE session_id = 1;
+SELECT ekran_rebuild();
+SELECT * FROM ekran_close_sessions('1 h', '2024-01-02');
+SELECT ekran_purge('2025-01-01');
+SELECT count(*) AS activities FROM typed.activity;
+-- so too with one of them disabled
+ALTER TABLE typed.activity DISABLE TRIGGER ekran_delete;
+SELECT code, message FROM testing.failure($$SELECT ekran_purge('2025-01-01')$$);
+SELECT ekran_create_store('typed');
+ALTER TABLE typed.session DISABLE TRIGGER ekran_delete;
+SELECT code, message FROM testing.failure($$SELECT * FROM ekran_close_sessions('1 h', '2024-01-02')$$);
+SELECT ekran_create_store('typed');
+SELECT ekran_purge('2025-01-01');
+RESET ROLE;
+
+SET client_min_messages = warning;
+DROP SCHEMA typed CASCADE;
 DROP TABLE testing.other;
 DROP PROCEDURE testing.give_away;
 DROP OWNED BY regress_ekran_owner, regress_ekran_tenant, regress_ekran_superuser;

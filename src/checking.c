@@ -64,6 +64,33 @@ static const StoreQuery orphans = {
 	.batch = SESSION_BATCH
 };
 
+/*
+ * The tables of the store's schema, and columns of them, that DROP EXTENSION ... CASCADE
+ * would drop, for they are of a type of its: what hangs on the extension, and what on that.
+ */
+static const char *dropped_with_extension =
+	"WITH RECURSIVE dependent AS ("
+" SELECT d.classid, d.objid, d.objsubid FROM pg_catalog.pg_depend d"
+"  WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass"
+"  AND d.refobjid OPERATOR(pg_catalog.=) $1"
+"  AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass"
+" UNION"
+" SELECT d.classid, d.objid, d.objsubid FROM dependent p"
+"  JOIN pg_catalog.pg_depend d ON d.refclassid OPERATOR(pg_catalog.=) p.classid"
+"  AND d.refobjid OPERATOR(pg_catalog.=) p.objid"
+"  AND (p.objsubid OPERATOR(pg_catalog.=) 0 OR d.refobjsubid OPERATOR(pg_catalog.=) p.objsubid))"
+" SELECT c.relname, a.attname FROM dependent d"
+" JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.objid"
+" LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid"
+"  AND a.attnum OPERATOR(pg_catalog.=) d.objsubid AND d.objsubid OPERATOR(pg_catalog.>) 0"
+" WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+" AND c.relnamespace OPERATOR(pg_catalog.=) $2"
+" AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[])"
+" AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m"
+"  WHERE m.classid OPERATOR(pg_catalog.=) d.classid AND m.objid OPERATOR(pg_catalog.=) d.objid"
+"  AND m.deptype OPERATOR(pg_catalog.=) 'e')"
+" ORDER BY c.relname, a.attnum";
+
 static void
 report_difference(ReturnSetInfo *result, Datum session_id, bool is_null,
 				  const char *difference)
@@ -228,6 +255,36 @@ check_members(const Store *store, Oid function, ReturnSetInfo *result)
 	}
 }
 
+/*
+ * Tables of the schema that are no part of it and would go with it all the same.
+ */
+static void
+check_dependents(const Store *store, Oid function, ReturnSetInfo *result)
+{
+	Oid			types[] = {OIDOID, OIDOID};
+	Datum		parameters[] = {
+		ObjectIdGetDatum(getExtensionOfObject(ProcedureRelationId, function)),
+		ObjectIdGetDatum(store->schema)
+	};
+	int			status = SPI_execute_with_args(dropped_with_extension, 2, types,
+											   parameters, NULL, true, 0);
+	SPITupleTable *found = SPI_tuptable;
+
+	if (status != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(status));
+	for (uint64 i = 0; i < found->numvals; i++)
+	{
+		const char *table = SPI_getvalue(found->vals[i], found->tupdesc, 1);
+		const char *column = SPI_getvalue(found->vals[i], found->tupdesc, 2);
+		const char *what = column == NULL ? psprintf("table \"%s\"", table) :
+			psprintf("column \"%s\" of table \"%s\"", column, table);
+
+		report_difference(result, (Datum) 0, true,
+						  psprintf("%s is of a type of the extension: it is dropped with it", what));
+	}
+	SPI_freetuptable(found);
+}
+
 static void
 report_day(ReturnSetInfo *result, DateADT day, int64 stored, int64 counted)
 {
@@ -292,7 +349,7 @@ is_in_use(const Store *store, const Verdict *verdict, const char *what)
  * Recompute the derived tables from the raw ones; a row for each session where
  * what is returned by the index would differ, for each that has activities but
  * is not there, and, with a null session_id, for each day whose sessions are not as
- * many as counted, and for each table that has been made a part of the extension.  Reads
+ * many as counted, and for each table that would be dropped with the extension.  Reads
  * every activity and session.  Errors: those of begin_maintenance(); 55000 if the store
  * is broken, or while a statement on sessions or activities is in progress.
  */
@@ -326,6 +383,7 @@ ekran_check(PG_FUNCTION_ARGS)
 		check_counts(&store, &counts, result);
 	check_orphans(&store, result);
 	check_members(&store, fcinfo->flinfo->fn_oid, result);
+	check_dependents(&store, fcinfo->flinfo->fn_oid, result);
 	PopActiveSnapshot();
 	SPI_finish();
 	become_caller(&store, caller);

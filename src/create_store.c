@@ -843,6 +843,10 @@ check_table(const StoreBuild *build, const TableDefinition *table, Oid relation)
 	if (is_found("SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = %u",
 				 relation))
 		refuse_other_shape(build, table->name, "it is a part of another table");
+	if (is_found("SELECT FROM pg_catalog.pg_class WHERE oid = %u AND reloftype <> 0",
+				 relation))
+		refuse_other_shape(build, table->name,
+						   "it is of a type, with which it would be dropped (ALTER TABLE ... NOT OF makes it one of its own)");
 	if (get_rel_persistence(relation) != RELPERSISTENCE_PERMANENT &&
 		!table->is_derived)
 		refuse_other_shape(build, table->name, "it is not logged");

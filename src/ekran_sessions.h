@@ -829,7 +829,8 @@ extern void set_generations(const Fold *fold, const char *generation);
 /* rebuilding.c: making the index anew */
 
 extern int64 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
-							  Continuation *continuation);
+							  Continuation *continuation, int64 *lacking);
+extern void warn_of_lacking_sessions(const Store *store, int64 lacking);
 extern int64 rebuild_derived(const Store *store);
 
 /* counting.c: the counts of sessions by day */

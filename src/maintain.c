@@ -59,6 +59,7 @@ typedef struct Maintenance
 	Continuation continuation;
 	int			beginnings;		/* of a rebuild, so far */
 	int64		sessions;		/* so far */
+	int64		lacking;		/* sessions of activities, of a rebuild's */
 	bool		has_skipped;	/* sessions that others were folding? */
 	TimestampTz noticed;		/* when it was last told how far it is */
 } Maintenance;
@@ -133,6 +134,7 @@ begin_rebuild(Maintenance *work, const Fold *fold)
 		work->continuation.next_id = PG_INT64_MIN;
 	set_mark(work, fold);
 	work->sessions = 0;
+	work->lacking = 0;
 	if (++work->beginnings > MAX_BEGINNINGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -176,7 +178,7 @@ rebuild_stretch(Maintenance *work, const Fold *fold)
 	}
 	work->sessions += rebuild_sessions(fold, work->continuation.next_id,
 									   ACTIVITIES_A_TRANSACTION,
-									   &work->continuation);
+									   &work->continuation, &work->lacking);
 	if (work->continuation.is_at_end)
 		set_generations(fold, work->generation);
 	else
@@ -335,6 +337,7 @@ ekran_maintain(PG_FUNCTION_ARGS)
 	unlock_maintenance(work.pending);
 	SPI_finish();
 
+	warn_of_lacking_sessions(&store, work.lacking);
 	if (work.has_skipped)
 		ereport(NOTICE,
 				(errmsg("some sessions were being folded by others, and left to them")));

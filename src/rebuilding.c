@@ -79,6 +79,7 @@ typedef struct Beside
 {
 	Rows		rows;
 	bool		has_row;		/* one in hand? */
+	int64		lacking;		/* so often there was none for activities */
 } Beside;
 
 static void
@@ -86,6 +87,7 @@ begin_beside(Beside *beside, const Fold *fold, const StoreQuery *query,
 			 const Datum *parameters)
 {
 	begin_rows(&beside->rows, fold->store, query, parameters);
+	beside->lacking = 0;
 }
 
 static void
@@ -129,6 +131,8 @@ rebuild_reach(Beside *sessions, int64 session_id, const Gaps *gaps)
 		advance(sessions);
 	if (sessions->has_row && session_beside(sessions) == session_id)
 		facts = session_facts(sessions->rows.values[1], sessions->rows.nulls[1]);
+	else
+		sessions->lacking++;
 	return reach_of(&facts, gaps);
 }
 
@@ -177,11 +181,12 @@ delete_pending_between(const Fold *fold, int64 first_id, int64 last_id)
 /*
  * Make the derived rows of the sessions from an id on anew, in one pass over their
  * activities: all, or so many activities and a few more, if the caller wants to go on
- * from there.  How many sessions have some.  All slices are held.
+ * from there.  How many sessions have some; counts those of them that are not there.
+ * All slices are held.
  */
 int64
 rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
-				 Continuation *continuation)
+				 Continuation *continuation, int64 *lacking)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext session_context;
@@ -238,6 +243,7 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 	if (has_session)
 		rebuild_idle(fold, &idle, &sessions, session_id, &region);
 	delete_idle_up_to(fold, &idle, last_id);
+	*lacking += sessions.lacking;
 	MemoryContextSwitchTo(caller_context);
 	end_rows(&activities);
 	end_rows(&idle.rows);
@@ -246,6 +252,23 @@ rebuild_sessions(const Fold *fold, int64 first_id, int64 limit,
 
 	delete_pending_between(fold, first_id, last_id);
 	return rebuilt;
+}
+
+/*
+ * Tell of sessions that have activities and are not there, as far as a rebuild has found
+ * some: where triggers were missing, nobody has refused these, or deleted them with their
+ * sessions.
+ */
+void
+warn_of_lacking_sessions(const Store *store, int64 lacking)
+{
+	if (lacking > 0)
+		ereport(WARNING,
+				(errmsg_plural("store \"%s\" has activities of " INT64_FORMAT " session that is not there",
+							   "store \"%s\" has activities of " INT64_FORMAT " sessions that are not there",
+							   (unsigned long) lacking, NameStr(store->name), lacking),
+				 errdetail("Nothing returns them, ekran_purge() leaves them, and the next session of such an id would have them."),
+				 errhint("ekran_check() lists them: delete these activities, or bring their sessions back.")));
 }
 
 /*
@@ -259,15 +282,17 @@ rebuild_derived(const Store *store)
 	Fold		fold;
 	CountFold	count_fold;
 	int64		rebuilt;
+	int64		lacking = 0;
 
 	(void) begin_count_fold(&count_fold, store, true);
 	recount_sessions(&count_fold);
 	end_count_fold(&count_fold);
 
 	begin_fold(&fold, store, ALL_SLICES, true);
-	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, NULL);
+	rebuilt = rebuild_sessions(&fold, PG_INT64_MIN, PG_INT64_MAX, NULL, &lacking);
 	set_generations(&fold, fold.status.generation);
 	end_fold(&fold);
+	warn_of_lacking_sessions(store, lacking);
 	return rebuilt;
 }
 

@@ -13,7 +13,9 @@
 #include "ekran_sessions.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ekran_purge);
@@ -112,6 +114,27 @@ refuse_null(const char *argument, const char *detail, const char *hint)
 }
 
 /*
+ * Refuse to change sessions while triggers are missing that would tell of it, and take
+ * their activities along.  They stay until the transaction ends, for the tables are locked
+ * as for what follows.
+ *
+ * Errors: 55000.
+ */
+static void
+require_triggers(const Store *store)
+{
+	DerivedStatus status;
+
+	LockRelationOid(store->tables[TABLE_SESSION], RowExclusiveLock);
+	LockRelationOid(store->tables[TABLE_ACTIVITY], RowExclusiveLock);
+	status = derived_status(store, GetActiveSnapshot(), false);
+	if (status.gaps.state == DERIVED_BROKEN)
+		refuse_broken(store, status.gaps.reason);
+	if (status.counts.state == DERIVED_BROKEN)
+		refuse_broken(store, status.counts.reason);
+}
+
+/*
  * The next sessions of a list, as an array for a query that deals with them: so
  * many at a time, for what a statement and its triggers keep of its rows grows
  * with them.  False at the end.
@@ -134,7 +157,7 @@ next_sessions(Rows *sessions, Datum *ids)
  *
  * Delete the sessions that finished before a moment, with all that hangs on
  * them; how many they were.  Running sessions have not finished.  Errors: 22023
- * for null, and those of begin_maintenance().
+ * for null, 55000 if the store is broken, and those of begin_maintenance().
  */
 Datum
 ekran_purge(PG_FUNCTION_ARGS)
@@ -154,6 +177,7 @@ ekran_purge(PG_FUNCTION_ARGS)
 	caller = begin_maintenance(&store);
 	require_writing("ekran_purge()");
 	SPI_connect();
+	require_triggers(&store);
 	begin_rows(&sessions, &store, &finished_sessions, &parameters[1]);
 	while (next_sessions(&sessions, &parameters[0]))
 	{
@@ -198,8 +222,8 @@ close_silent(const Store *store, Datum *parameters, ReturnSetInfo *result)
  * Give running sessions whose latest moment up to as_of lies more than
  * silent_for before it a logout at that moment, and return them.  Leaves those alone
  * whose activities are on their way, or that somebody else has locked.  Errors: 22023
- * for null, a negative interval or an infinite moment, and those of
- * begin_maintenance().
+ * for null, a negative interval or an infinite moment, 55000 if the store is broken, and
+ * those of begin_maintenance().
  */
 Datum
 ekran_close_sessions(PG_FUNCTION_ARGS)
@@ -252,6 +276,7 @@ ekran_close_sessions(PG_FUNCTION_ARGS)
 	caller = begin_maintenance(&store);
 	require_writing("ekran_close_sessions()");
 	SPI_connect();
+	require_triggers(&store);
 	begin_rows(&sessions, &store, &running_sessions, NULL);
 	while (next_sessions(&sessions, &parameters[0]))
 	{
