@@ -76,7 +76,7 @@ SELECT s, f.code FROM unnest(ARRAY[
 	'ALTER FUNCTION trap.ekran_refresh() SECURITY DEFINER', 'ALTER FUNCTION trap.ekran_refresh() OWNER TO regress_ekran_tenant', 'ALTER FUNCTION trap.ekran_refresh() RENAME TO refresh',
 	'ALTER FUNCTION trap.ekran_refresh() SET search_path = trap', 'CREATE OR REPLACE FUNCTION trap.ekran_refresh() RETURNS bigint LANGUAGE sql AS ''SELECT 1::bigint''',
 	'CREATE FUNCTION trap.theirs() RETURNS bigint LANGUAGE c AS ''$libdir/ekran_sessions'', ''ekran_refresh''', 'ALTER TYPE trap.ekran_session_row ADD ATTRIBUTE a int',
-	'DROP FUNCTION trap.ekran_refresh()', 'ALTER EXTENSION ekran_sessions DROP FUNCTION trap.ekran_refresh()',
+	'ALTER EXTENSION ekran_sessions SET SCHEMA testing', 'DROP FUNCTION trap.ekran_refresh()', 'ALTER EXTENSION ekran_sessions DROP FUNCTION trap.ekran_refresh()',
 	'COMMENT ON FUNCTION trap.ekran_refresh() IS ''theirs''']) s, LATERAL testing.failure(s) f;
 -- and works as anyone's
 SELECT trap.ekran_create_store('tenants');
@@ -108,6 +108,8 @@ SET ROLE regress_ekran_neighbour;
 INSERT INTO neighbours.activity (session_id, activity_date) VALUES (1, '2024-01-01 08:20');
 SELECT state FROM trap.ekran_status() WHERE store = 'neighbours';
 SELECT session_id, idle_time FROM trap.ekran_sessions();
+-- which would go without its activities
+SELECT code FROM testing.failure($$SELECT trap.ekran_purge('2025-01-01')$$);
 SELECT trap.ekran_create_store('neighbours');
 SELECT state FROM trap.ekran_status() WHERE store = 'neighbours';
 SELECT session_id, idle_time FROM trap.ekran_sessions();
