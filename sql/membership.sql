@@ -29,6 +29,7 @@ ALTER EXTENSION ekran_sessions ADD SCHEMA members;
 SET ROLE regress_ekran_owner;
 SELECT * FROM ekran_check();
 SELECT session_id, idle_time FROM ekran_sessions();
+SELECT code, message FROM testing.failure($$SELECT ekran_create_store('members')$$);
 RESET ROLE;
 SELECT code, message FROM testing.failure('DROP EXTENSION ekran_sessions');
 ALTER EXTENSION ekran_sessions DROP TABLE testing.other;

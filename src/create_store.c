@@ -828,6 +828,7 @@ check_columns(const StoreBuild *build, const char *name,
 static void
 check_table(const StoreBuild *build, const TableDefinition *table, Oid relation)
 {
+	Oid			extension = getExtensionOfObject(ProcedureRelationId, build->function);
 	char		kind = get_rel_relkind(relation);
 
 	if (kind == '\0')
@@ -847,6 +848,10 @@ check_table(const StoreBuild *build, const TableDefinition *table, Oid relation)
 				 relation))
 		refuse_other_shape(build, table->name,
 						   "it is of a type, with which it would be dropped (ALTER TABLE ... NOT OF makes it one of its own)");
+	if (OidIsValid(extension) &&
+		getExtensionOfObject(RelationRelationId, relation) == extension)
+		refuse_other_shape(build, table->name,
+						   "it is a part of the extension, with which it would be dropped (ALTER EXTENSION ... DROP TABLE takes it out)");
 	if (get_rel_persistence(relation) != RELPERSISTENCE_PERMANENT &&
 		!table->is_derived)
 		refuse_other_shape(build, table->name, "it is not logged");

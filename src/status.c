@@ -184,7 +184,7 @@ ekran_status(PG_FUNCTION_ARGS)
 	reason = verdict.state != DERIVED_OK ? verdict.reason :
 		trust.not_by_index != NULL ? trust.not_by_index : trust.not_by_counts;
 	if (reason == NULL && !is_guarded(status.generation))
-		reason = "an older version has made the store, which ekran_create_store() completes";
+		reason = "an older version has made the store: ALTER EXTENSION ekran_sessions UPDATE and ekran_create_store() complete it";
 
 	values[STATUS_STORE] = NameGetDatum(&store.name);
 	values[STATUS_STATE] =
