@@ -225,6 +225,11 @@ SELECT * FROM ekran_check();
 SELECT session_id, idle_time FROM ekran_sessions();
 CALL testing.forge($f$UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
+CALL testing.forge($f$UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1$f$);
+CALL testing.forge($f$UPDATE session_idle SET gap_start[4] = gap_end[3] - interval '35 minutes' WHERE session_id = 1$f$);
+SELECT session_id, idle_time FROM ekran_sessions();
+CALL testing.forge($f$UPDATE session_idle SET gap_start[4] = gap_end[3], gap_start[2] = gap_end[1] - interval '1 microsecond' WHERE session_id = 1$f$);
+SELECT * FROM ekran_check();
 -- without a row, there is no activity but what is pending
 CALL testing.forge($f$DELETE FROM session_idle WHERE session_id = 1$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
