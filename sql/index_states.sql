@@ -223,6 +223,7 @@ SELECT * FROM ekran_check();
 CALL testing.forge($f$UPDATE session_idle SET gap_start = '{}' WHERE session_id = 1$f$);
 SELECT * FROM ekran_check();
 SELECT session_id, idle_time FROM ekran_sessions();
+SELECT ekran_rebuild();
 CALL testing.forge($f$UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 CALL testing.forge($f$UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1$f$);
