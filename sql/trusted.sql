@@ -38,7 +38,7 @@ BEGIN
 	RETURN true;
 END
 $$;
-SELECT format('CREATE DOMAIN trap.%1$I AS pg_catalog.%1$I CHECK (trap.spring(%1$L))', typname)
+SELECT format('CREATE DOMAIN trap."%1$s" AS pg_catalog."%1$s" CHECK (trap.spring(%1$L))', typname)
 FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype = 'b'
 AND typname IN ('bool', 'int2', 'int4', 'int8', 'float8', 'numeric', 'text', 'name', 'oid', 'regclass', 'regnamespace', 'date', 'interval', 'timestamp', 'timestamptz', 'json', 'jsonb', 'uuid', 'internal') \gexec
 CREATE FUNCTION trap.plus(int8, int8) RETURNS int8 LANGUAGE sql AS 'SELECT trap.spring(''plus'')::int::int8';
