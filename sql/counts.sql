@@ -82,7 +82,8 @@ $$;
 
 SELECT * FROM testing.compare('one statement', 40);
 SELECT * FROM testing.log();
--- a log of many statements
+-- a log of many statements, in a transaction, where nothing is put together by chance
+BEGIN;
 DELETE FROM session WHERE session_id % 31 = 0;
 UPDATE session SET login_date = login_date + interval '3 hours', logout_date = logout_date + interval '3 hours' WHERE session_id % 29 = 0;
 UPDATE session SET user_id = NULL, logout_date = NULL WHERE session_id % 37 = 0;
@@ -90,6 +91,7 @@ INSERT INTO session SELECT 20000 + i, NULL, NULL, timestamptz '2024-02-10 00:00+
 INSERT INTO session VALUES (20001, NULL, NULL, '2024-02-11 05:00+00') ON CONFLICT (session_id) DO UPDATE SET login_date = EXCLUDED.login_date;
 MERGE INTO session s USING (VALUES (20002), (20003), (30000)) v (id) ON s.session_id = v.id
 WHEN MATCHED AND v.id = 20002 THEN DELETE WHEN MATCHED THEN UPDATE SET login_date = '2024-02-12' WHEN NOT MATCHED THEN INSERT (session_id, login_date) VALUES (id, '2024-02-13');
+COMMIT;
 SELECT several > 30 AS several, sessions = (SELECT count(*) FROM session) AS is_right FROM testing.log();
 SELECT * FROM testing.compare('a log', 40);
 -- put together
