@@ -930,3 +930,17 @@ refuse_broken(const Store *store, const char *reason)
 			 errdetail("What could not be noted is refused, and nothing is folded, until the store is as ekran_create_store() makes it; it can be read."),
 			 errhint("Complete the store with ekran_create_store().")));
 }
+
+/*
+ * The same, if either the index or the counts are so.
+ *
+ * Errors: 55000.
+ */
+void
+refuse_if_broken(const Store *store, const DerivedStatus *status)
+{
+	if (status->gaps.state == DERIVED_BROKEN)
+		refuse_broken(store, status->gaps.reason);
+	if (status->counts.state == DERIVED_BROKEN)
+		refuse_broken(store, status->counts.reason);
+}

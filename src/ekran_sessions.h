@@ -656,6 +656,7 @@ extern const char *generation_fault(Relation table, Snapshot snapshot,
 extern DerivedStatus derived_status(const Store *store, Snapshot snapshot,
 									bool keep_locked);
 pg_noreturn extern void refuse_broken(const Store *store, const char *reason);
+extern void refuse_if_broken(const Store *store, const DerivedStatus *status);
 
 /* gap_index.c: a session's exact gaps, from those stored and what is pending */
 

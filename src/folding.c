@@ -193,11 +193,8 @@ begin_fold(Fold *fold, const Store *store, SliceSet wanted, bool wait)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	fold->status = derived_status(store, GetActiveSnapshot(), true);
-	if (fold->status.gaps.state == DERIVED_BROKEN)
-		refuse_broken(store, fold->status.gaps.reason);
-	/* The reach is made of sessions, and these must be noted too. */
-	if (fold->status.counts.state == DERIVED_BROKEN)
-		refuse_broken(store, fold->status.counts.reason);
+	/* The reach is made of sessions, so these must be noted too. */
+	refuse_if_broken(store, &fold->status);
 	fold->activities = begin_activities(store, NO_LABEL);
 }
 

@@ -128,10 +128,7 @@ require_triggers(const Store *store)
 	LockRelationOid(store->tables[TABLE_SESSION], RowExclusiveLock);
 	LockRelationOid(store->tables[TABLE_ACTIVITY], RowExclusiveLock);
 	status = derived_status(store, GetActiveSnapshot(), false);
-	if (status.gaps.state == DERIVED_BROKEN)
-		refuse_broken(store, status.gaps.reason);
-	if (status.counts.state == DERIVED_BROKEN)
-		refuse_broken(store, status.counts.reason);
+	refuse_if_broken(store, &status);
 }
 
 /*
