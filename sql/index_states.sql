@@ -223,7 +223,16 @@ SELECT * FROM ekran_check();
 CALL testing.forge($f$UPDATE session_idle SET gap_start = '{}' WHERE session_id = 1$f$);
 SELECT * FROM ekran_check();
 SELECT session_id, idle_time FROM ekran_sessions();
-SELECT ekran_rebuild();
+-- nor folded with what is pending; nor is a range that is none
+CALL testing.forge($f$INSERT INTO pending VALUES (1, testing.at('08:25'), testing.at('08:25'))$f$);
+SELECT ekran_refresh();
+SELECT * FROM ekran_check();
+CALL testing.forge($f$UPDATE session_idle SET gap_start = array_remove(gap_start, testing.at('08:40')),
+	gap_end = array_remove(gap_end, testing.at('09:05')) WHERE session_id = 1$f$);
+CALL testing.forge($f$INSERT INTO pending VALUES (1, testing.at('09:00'), testing.at('08:00'))$f$);
+SELECT session_id, idle_time FROM ekran_sessions();
+SELECT ekran_refresh();
+SELECT * FROM ekran_check();
 CALL testing.forge($f$UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1$f$);
 SELECT session_id, idle_time FROM ekran_sessions();
 CALL testing.forge($f$UPDATE session_idle SET gap_start = gap_end, gap_end = gap_start WHERE session_id = 1$f$);
