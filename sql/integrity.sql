@@ -115,6 +115,13 @@ DROP TRIGGER t ON session;
 CREATE TRIGGER t BEFORE DELETE ON activity FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed();
 SELECT code, message FROM testing.failure('DELETE FROM activity');
 DROP TRIGGER t ON activity;
+-- nor for a table that has them all, and another name
+ALTER TABLE activity RENAME TO activities;
+SELECT code, message, detail FROM testing.failure($$INSERT INTO activities (session_id, activity_date) VALUES (1, '2024-01-01')$$) \gx
+ALTER TABLE activities RENAME TO activity;
+ALTER TABLE session RENAME TO sessions;
+SELECT code, message, detail FROM testing.failure($$INSERT INTO sessions (session_id, login_date) VALUES (2, '2024-01-01')$$) \gx
+ALTER TABLE sessions RENAME TO session;
 CREATE SCHEMA lone;
 CREATE TABLE lone.activity (session_id text);
 CREATE TRIGGER t AFTER INSERT ON lone.activity REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION ekran_activity_changed();
