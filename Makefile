@@ -27,6 +27,7 @@ OBJS = \
 	src/moments.o \
 	src/names.o \
 	src/one_by_one.o \
+	src/partitions.o \
 	src/productivity.o \
 	src/reach.o \
 	src/reading.o \
@@ -51,32 +52,30 @@ OBJS = \
 	src/usage.o \
 	src/window.o
 
+# Where this file is: a build may be outside of it.
+SOURCE := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+
+# The control file says which version this is, and nothing else does.
 EXTENSION = ekran_sessions
-DATA = \
-	ekran_sessions--1.0.sql \
-	ekran_sessions--1.0--1.1.sql \
-	ekran_sessions--1.1.sql \
-	ekran_sessions--1.1--1.2.sql \
-	ekran_sessions--1.2.sql \
-	ekran_sessions--1.2--1.3.sql \
-	ekran_sessions--1.3.sql
+EKRAN_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" "$(SOURCE)/ekran_sessions.control")
+DATA = $(notdir $(shell ls "$(SOURCE)"/ekran_sessions--*.sql))
 PGFILEDESC = "ekran_sessions - sessions of monitored users in a time window"
 
 # One file a topic; the name tells the rule tested.
-REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS = $(basename $(notdir $(wildcard $(SOURCE)/sql/*.sql)))
 REGRESS_OPTS = --load-extension=ekran_sessions
 
 # What takes more than one connection lives in test/.
-ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION = $(basename $(notdir $(wildcard $(SOURCE)/test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test
 
 # What takes a server of its own: PostgreSQL::Test::Cluster starts them, and won't
-# as root.
-TAP_TESTS = 1
+# as root. Who has none of its modules leaves them out, by an empty TAP_TESTS.
+TAP_TESTS ?= 1
 PROVE_TESTS = test/t/*.pl
 
 # -isystem, so that -Wextra judges our code and not the server's headers.
-PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -DEKRAN_VERSION='"$(EKRAN_VERSION)"'
 PG_CFLAGS = -Wall -Wextra
 
 PG_CONFIG ?= pg_config

@@ -112,7 +112,7 @@ SELECT s FROM pg_available_extension_versions v, LATERAL (VALUES (1, 'DROP EXTEN
 	(3, 'SELECT FROM ekran_create_store(''older'')'), (4, 'SET ekran_sessions.store = ''older''; SET search_path = older, public'),
 	(5, 'SELECT FROM testing.add_session(1, ''08:00'', ''09:30'', ''08:01'', ''08:10'', ''08:40'', ''09:05'')'), (6, 'SELECT FROM testing.add_session(2, ''08:00'', NULL, ''08:31'')'), (7, 'SELECT FROM ekran_refresh()'),
 	(8, 'INSERT INTO activity (session_id, activity_date) VALUES (1, testing.at(''08:20''))'), (9, 'CREATE TABLE testing.before AS SELECT * FROM testing.derived(''older'')'),
-	(10, CASE WHEN version <> '1.3' THEN 'ALTER EXTENSION ekran_sessions UPDATE' END), (11, format('INSERT INTO testing.stores SELECT %L, ''updated'', format(''%%s %%s %%s'', state, answered_by, counted_by) FROM ekran_status()', version)),
+	(10, CASE WHEN version <> '1.4' THEN 'ALTER EXTENSION ekran_sessions UPDATE' END), (11, format('INSERT INTO testing.stores SELECT %L, ''updated'', format(''%%s %%s %%s'', state, answered_by, counted_by) FROM ekran_status()', version)),
 	(12, 'SELECT FROM ekran_create_store(''older'')'), (13, format('INSERT INTO testing.stores SELECT %L, ''completed'', format(''%%s %%s %%s'', state, answered_by, counted_by) FROM ekran_status()', version)),
 	(14, format('INSERT INTO testing.stores SELECT %L, ''idle'', string_agg(idle_time::text, '' '') FROM ekran_sessions()', version)),
 	(15, format('INSERT INTO testing.stores SELECT %L, ''check'', count(*) FROM ekran_check()', version)),

@@ -40,12 +40,13 @@
 #include "utils/snapmgr.h"
 
 /* Of sessions ($1), those from the last before a range ($2, $3) to the first
- * after it: range by range, and in order, as a nested loop finds them.  To be
- * told to sort, the planner would do it all over again. */
+ * after it, which are looked for from $4 to $5: range by range, and in order, as a nested
+ * loop finds them.  To be told to sort, the planner would do it all over again. */
 static const StoreQuery activities_around = {
 	.sql = "SELECT r.place, a.activity_date"
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
-	"   WITH ORDINALITY AS r (session_id, first_moment, last_moment, place)"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+	"   pg_catalog.unnest($4), pg_catalog.unnest($5))"
+	"   WITH ORDINALITY AS r (session_id, first_moment, last_moment, from_moment, to_moment, place)"
 	" CROSS JOIN LATERAL ("
 	"  SELECT b.activity_date FROM @store@.activity b"
 	"  WHERE b.session_id OPERATOR(pg_catalog.=) r.session_id"
@@ -53,14 +54,17 @@ static const StoreQuery activities_around = {
 	"   (SELECT c.activity_date FROM @store@.activity c"
 	"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
 	"    AND c.activity_date OPERATOR(pg_catalog.<) r.first_moment"
+	"    AND c.activity_date OPERATOR(pg_catalog.>=) r.from_moment"
 	"    ORDER BY c.activity_date DESC LIMIT 1), r.first_moment)"
 	"  AND b.activity_date OPERATOR(pg_catalog.<=) COALESCE("
 	"   (SELECT c.activity_date FROM @store@.activity c"
 	"    WHERE c.session_id OPERATOR(pg_catalog.=) r.session_id"
 	"    AND c.activity_date OPERATOR(pg_catalog.>) r.last_moment"
+	"    AND c.activity_date OPERATOR(pg_catalog.<=) r.to_moment"
 	"    ORDER BY c.activity_date LIMIT 1), r.last_moment)"
 	"  ORDER BY b.activity_date OFFSET 0) a",
-	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID},
 	.columns = {{INT8OID, NOT_NULL}, {TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE,
 	.batch = ACTIVITY_BATCH
@@ -94,11 +98,16 @@ static const StoreQuery last_activities = {
 	.plan_options = PLAN_ONCE
 };
 
+/*
+ * Of a session ($1) from its login ($2) on, before which no partition is looked at; a null
+ * is found, and refused.
+ */
 static const StoreQuery latest_activity_query = {
 	.sql = "SELECT a.activity_date FROM @store@.activity a"
 	" WHERE a.session_id OPERATOR(pg_catalog.=) $1"
+	" AND (a.activity_date OPERATOR(pg_catalog.>=) $2 OR a.activity_date IS NULL)"
 	" ORDER BY a.activity_date DESC LIMIT 1",
-	.parameters = {INT8OID},
+	.parameters = {INT8OID, TIMESTAMPTZOID},
 	.columns = {{TIMESTAMPTZOID, NOT_NULL}},
 	.plan_options = PLAN_ONCE
 };
@@ -498,9 +507,9 @@ seek_latest(Activities *activities, int64 session_id)
  * Likewise by a query, where that must be.
  */
 TimestampTz
-latest_activity_of(Activities *activities, int64 session_id)
+latest_activity_of(Activities *activities, int64 session_id, TimestampTz login)
 {
-	Datum		parameters[] = {Int64GetDatum(session_id)};
+	Datum		parameters[] = {Int64GetDatum(session_id), TimestampTzGetDatum(login)};
 	Datum		found;
 
 	if (activities->table != NULL)
@@ -526,7 +535,9 @@ query_regions(const Activities *activities, RegionRequest *requests, int count)
 	int64	   *ids = palloc(count * sizeof(int64));
 	TimestampTz *first = palloc(count * sizeof(TimestampTz));
 	TimestampTz *last = palloc(count * sizeof(TimestampTz));
-	Datum		parameters[3];
+	TimestampTz *from = palloc(count * sizeof(TimestampTz));
+	TimestampTz *to = palloc(count * sizeof(TimestampTz));
+	Datum		parameters[5];
 	Rows		rows;
 
 	for (int i = 0; i < count; i++)
@@ -534,10 +545,14 @@ query_regions(const Activities *activities, RegionRequest *requests, int count)
 		ids[i] = requests[i].session_id;
 		first[i] = requests[i].range.first;
 		last[i] = requests[i].range.last;
+		from[i] = requests[i].reach.first;
+		to[i] = requests[i].reach.last;
 	}
 	parameters[0] = int8_array(ids, count);
 	parameters[1] = timestamptz_array(first, count);
 	parameters[2] = timestamptz_array(last, count);
+	parameters[3] = timestamptz_array(from, count);
+	parameters[4] = timestamptz_array(to, count);
 
 	begin_rows(&rows, activities->store, &activities_around, parameters);
 	while (next_row(&rows))
@@ -547,6 +562,8 @@ query_regions(const Activities *activities, RegionRequest *requests, int count)
 	pfree(ids);
 	pfree(first);
 	pfree(last);
+	pfree(from);
+	pfree(to);
 	for (size_t i = 0; i < lengthof(parameters); i++)
 		pfree(DatumGetPointer(parameters[i]));
 }
@@ -576,20 +593,27 @@ seek_region(Activities *activities, RegionRequest *request)
 
 /*
  * Read the regions around ranges of sessions: from the last activity before a range
- * to the first one after it.
+ * to the first one after it.  What an index finds at once is looked for everywhere.
  */
 void
 read_regions(Activities *activities, RegionRequest *requests, int count)
 {
+	bool		is_limited = activities->table == NULL;
+
 	for (int i = 0; i < count; i++)
 		begin_region(&requests[i].region);
-	if (activities->table == NULL)
+	if (is_limited)
 		query_regions(activities, requests, count);
 	for (int i = 0; i < count; i++)
 	{
-		if (activities->table != NULL)
-			seek_region(activities, &requests[i]);
-		end_region(&requests[i].region, requests[i].range.last);
+		RegionRequest *request = &requests[i];
+
+		if (!is_limited)
+			seek_region(activities, request);
+		end_region(&request->region, request->range.last);
+		request->is_lost = is_limited &&
+			((request->has_before && request->region.first == DT_NOBEGIN) ||
+			 (request->has_after && request->region.last == DT_NOEND));
 	}
 }
 

@@ -181,11 +181,11 @@ complete_gaps(Clipping *clipping)
 	{
 		const Clipped *clipped = &clipping->group[i];
 
-		for (int j = 0; clipped->has_gaps && j < clipped->pending.count; j++)
-		{
-			requests[next].session_id = clipped->session->session_id;
-			requests[next++].range = clipped->pending.ranges[j];
-		}
+		if (!clipped->has_gaps)
+			continue;
+		request_regions(&requests[next], clipped->session->session_id, &clipped->gaps,
+						&clipped->pending);
+		next += clipped->pending.count;
 	}
 	read_regions(clipping->activities, requests, count);
 
@@ -214,7 +214,7 @@ find_finish(Clipping *clipping, Clipped *clipped)
 	if (session->span.is_finished)
 		return;
 	latest = clipped->has_gaps ? latest_activity(&clipped->gaps) :
-		latest_activity_of(clipping->activities, session->session_id);
+		latest_activity_of(clipping->activities, session->session_id, session->span.login);
 	session->span.finish = Max(session->span.login, latest);
 }
 

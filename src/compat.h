@@ -19,7 +19,7 @@
 /* From 18 on, a module tells its name and version. */
 #ifdef PG_MODULE_MAGIC_EXT
 #define EKRAN_MODULE_MAGIC \
-	PG_MODULE_MAGIC_EXT(.name = "ekran_sessions", .version = "1.3")
+	PG_MODULE_MAGIC_EXT(.name = "ekran_sessions", .version = EKRAN_VERSION)
 #else
 #define EKRAN_MODULE_MAGIC PG_MODULE_MAGIC
 #endif

@@ -51,10 +51,14 @@
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ekran_create_store);
+PG_FUNCTION_INFO_V1(ekran_create_partitioned_store);
 
 #define MAX_COLUMNS		6
 #define MAX_VIEW_COLUMNS	18
 #define SEQUENCE_NAME	"activity_activity_id_seq"
+
+/* Partitions that are made ahead, besides that of this moment; pg_partman makes as many. */
+#define PERIODS_AHEAD	4
 
 typedef struct ColumnDefinition
 {
@@ -335,6 +339,8 @@ typedef struct StoreBuild
 	LOCKMODE	lock;			/* that what is missing takes */
 	bool		is_stale;		/* was a part of its upkeep missing? */
 	bool		has_guards;		/* does the extension have their functions? */
+	const Interval *period;		/* of activity's partitions; NULL: none are
+								 * made */
 	bool		is_made[NUM_STORE_TABLES];	/* by this call, or to be made? */
 } StoreBuild;
 
@@ -573,7 +579,7 @@ become_store_owner(StoreBuild *build, Store *store)
  * referring to its name would take: on the newest version too, which a GRANT that
  * is not committed yet may have made.
  */
-static void
+void
 pin_schema(Oid schema, const char *name)
 {
 	Relation	namespaces = table_open(NamespaceRelationId, RowShareLock);
@@ -595,7 +601,7 @@ pin_schema(Oid schema, const char *name)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("schema %s has been changed by somebody else meanwhile",
 						quote_identifier(name)),
-				 errhint("Call ekran_create_store() again.")));
+				 errhint("Repeat the call.")));
 	table_close(namespaces, NoLock);
 }
 
@@ -735,7 +741,68 @@ create_table(const StoreBuild *build, const TableDefinition *table)
 						 columns.len > 0 ? ", " : "",
 						 column->name, format_type_be_qualified(column->type),
 						 column->not_null ? " NOT NULL" : "");
-	run("CREATE TABLE %s.%s (%s)", build->name, table->name, columns.data);
+	run("CREATE TABLE %s.%s (%s)%s", build->name, table->name, columns.data,
+		table->which == TABLE_ACTIVITY && build->period != NULL ?
+			" PARTITION BY RANGE (activity_date)" : "");
+}
+
+/*
+ * Make a partition that is missing, of the name.
+ */
+static void
+ensure_partition(StoreBuild *build, const char *name, const char *range, const char *comment)
+{
+	Oid			same_name = table_oid(build, name);
+	char	   *identity = table_identity(build, name);
+
+	if (OidIsValid(same_name))
+		refuse_other_shape(build, name, psprintf("it is not the partition of activity %s", range));
+	if (!must_add(build, ShareRowExclusiveLock))
+		return;
+	run("CREATE TABLE %s PARTITION OF %s.activity %s", identity, build->name, range);
+	ensure_comment(build, table_oid(build, name), RelationRelationId, 0, "TABLE", identity,
+				   comment);
+}
+
+/*
+ * The partitions of activity, where such are asked for: that of this moment, some to come,
+ * and the default one, so that nothing is refused for its time.
+ */
+static void
+ensure_partitions(StoreBuild *build)
+{
+	Oid			oid = table_oid(build, "activity");
+	Relation	activity;
+	TimePartitions present;
+	bool		is_ranged;
+	ListCell   *cell;
+
+	if (build->period == NULL || !OidIsValid(oid))
+		return;
+	activity = open_found(build, oid);
+	is_ranged = time_partitions(activity, &present);
+	table_close(activity, AccessShareLock);
+	if (!is_ranged)
+	{
+		check_unchanged(build);
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s.activity is not partitioned by ranges of activity_date", build->name),
+				 errdetail("Nothing has been changed."),
+				 errhint("A table with rows becomes the first partition of another one: doc/operations.md, \"Partitions\", has the statements.")));
+	}
+	foreach(cell, missing_partitions(&present, build->period, GetCurrentTransactionStartTimestamp(),
+									 PERIODS_AHEAD))
+	{
+		const MissingPartition *partition = lfirst(cell);
+
+		ensure_partition(build, partition->name,
+						 psprintf("FOR VALUES FROM (%s) TO (%s)", partition->from, partition->to),
+						 "A range of time of table activity.");
+	}
+	if (!present.has_default)
+		ensure_partition(build, "activity_default", "DEFAULT",
+						 "What of table activity no other partition has.");
 }
 
 /*
@@ -1647,6 +1714,7 @@ ensure_store(StoreBuild *build)
 {
 	for (size_t i = 0; i < lengthof(store_tables); i++)
 		ensure_table(build, &store_tables[i]);
+	ensure_partitions(build);
 	ensure_sequence(build);
 	for (size_t i = 0; i < lengthof(store_constraints); i++)
 		ensure_constraint(build, &store_constraints[i]);
@@ -1815,6 +1883,24 @@ check_store_name(FunctionCallInfo fcinfo)
 				 errhint("Give the name of an ordinary schema; it is created where it doesn't exist.")));
 }
 
+/*
+ * Errors: 22004, 22023.
+ */
+static const Interval *
+get_period(FunctionCallInfo fcinfo)
+{
+	const Interval *period;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("partition_by must not be null"),
+				 errhint("Give an interval such as '1 month', or leave it out.")));
+	period = PG_GETARG_INTERVAL_P(1);
+	check_period(period);
+	return period;
+}
+
 static void
 find_extension(StoreBuild *build, Oid function)
 {
@@ -1850,30 +1936,16 @@ create_or_complete(StoreBuild *build, const char *name)
 }
 
 /*
- * ekran_create_store(schema name) returns void
- *
- * Make a store in a schema, or complete one that lacks something.
- *
- * What is there keeps its data, and what its owner has added.  Errors: 42809
- * for an object in the way with another shape or owner, and for a store of views;
- * 42501 for a store of another owner; 22004 and 42939 for a schema that can't be; 25001
- * for a store that is there, outside of READ COMMITTED; 55P03 where others use a store
- * that this transaction has used; 40001 where the schema changes meanwhile; the
- * server's own where the caller may not create or alter, or where rows violate a
- * constraint that was missing.  On error nothing changes.
+ * Make a store, or complete it; with a period, of whose partitions those are made that are
+ * missing.
  */
-Datum
-ekran_create_store(PG_FUNCTION_ARGS)
+static void
+make_store(FunctionCallInfo fcinfo, const Interval *period)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			guc_nest_level;
-	StoreBuild	build = {0};
+	int			guc_nest_level = NewGUCNestLevel();
+	StoreBuild	build = {.period = period};
 
-	PreventCommandDuringRecovery("ekran_create_store()");
-	PreventCommandIfParallelMode("ekran_create_store()");
-	check_store_name(fcinfo);
-
-	guc_nest_level = NewGUCNestLevel();
 	pin_search_path();
 	pin_quoting();
 	SPI_connect();
@@ -1890,5 +1962,49 @@ ekran_create_store(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	SPI_finish();
 	AtEOXact_GUC(false, guc_nest_level);
+}
+
+static void
+check_call(FunctionCallInfo fcinfo)
+{
+	PreventCommandDuringRecovery("ekran_create_store()");
+	PreventCommandIfParallelMode("ekran_create_store()");
+	check_store_name(fcinfo);
+}
+
+/*
+ * ekran_create_store(schema name) returns void
+ *
+ * Make a store in a schema, or complete one that lacks something.
+ *
+ * What is there keeps its data, and what its owner has added.  Errors: 42809
+ * for an object in the way with another shape or owner, and for a store of views;
+ * 42501 for a store of another owner; 22004 and 42939 for a schema that can't be; 25001
+ * for a store that is there, outside of READ COMMITTED; 55P03 where others use a store
+ * that this transaction has used; 40001 where the schema changes meanwhile; the
+ * server's own where the caller may not create or alter, or where rows violate a
+ * constraint that was missing.  On error nothing changes.
+ */
+Datum
+ekran_create_store(PG_FUNCTION_ARGS)
+{
+	check_call(fcinfo);
+	make_store(fcinfo, NULL);
+	PG_RETURN_VOID();
+}
+
+/*
+ * ekran_create_store(schema name, partition_by interval) returns void
+ *
+ * Likewise a store whose activity is partitioned by ranges of activity_date of that length,
+ * from the one of this moment to some ahead; those that are missing are made.  Errors:
+ * likewise; 22004 and 22023 for a period that can't be; 42809 where activity is there and
+ * not partitioned so.
+ */
+Datum
+ekran_create_partitioned_store(PG_FUNCTION_ARGS)
+{
+	check_call(fcinfo);
+	make_store(fcinfo, get_period(fcinfo));
 	PG_RETURN_VOID();
 }

@@ -236,6 +236,7 @@ typedef struct CallerRights
 	"SELECT on the columns session_id and activity_date of activity (of application, or url, and activity_id too " \
 	"for statistics of these), and what its policies and views read; to keep it takes the rights of its owner."
 
+extern void pin_setting(const char *name, const char *value);
 extern void pin_search_path(void);
 extern void pin_quoting(void);
 pg_noreturn extern void rethrow_with_grants(MemoryContext context, const char *grants);
@@ -351,7 +352,12 @@ typedef struct RegionRequest
 {
 	int64		session_id;
 	Range		range;
+	Range		reach;			/* the last activity before the range, and the
+								 * first after it, if any, are in this */
+	bool		has_before;		/* is there one for sure? */
+	bool		has_after;
 	Region		region;			/* the answer */
+	bool		is_lost;		/* is one not, that should be? */
 } RegionRequest;
 
 typedef struct ActivityProbe
@@ -391,7 +397,8 @@ extern void find_last_activities(Activities *activities,
 								 ActivityProbe *probes, int count);
 extern void read_regions(Activities *activities, RegionRequest *requests,
 						 int count);
-extern TimestampTz latest_activity_of(Activities *activities, int64 session_id);
+extern TimestampTz latest_activity_of(Activities *activities, int64 session_id,
+									  TimestampTz login);
 extern bool is_read_straight(const Activities *activities);
 extern int	count_activities(const Store *store, int64 session_id,
 							 TimestampTz first, int limit);
@@ -551,6 +558,8 @@ extern const char *triggers_fault(const TriggerSet *set, Relation table,
 extern const char *noted_table_fault(const TriggerSet *set, Relation table);
 extern bool find_generation(const TriggerSet *set, Relation table,
 							char *generation, const char **reason);
+extern const char *guards_fault_of_piece(Relation table, StoreTable which,
+										 const char *generation);
 extern const char *guards_fault(Relation table, StoreTable which,
 								const char *generation);
 extern bool is_our_format(const char *generation);
@@ -669,6 +678,8 @@ typedef struct Ranges
 
 extern bool add_pending_range(Ranges *ranges, const Datum *values,
 							  const bool *nulls);
+extern void request_regions(RegionRequest *requests, int64 session_id, const Gaps *gaps,
+							const Ranges *pending);
 extern bool mend_regions(Gaps *gaps, const RegionRequest *requests, int count);
 extern bool read_pending(DerivedScan *pending, int64 session_id,
 						 Ranges *ranges);
@@ -709,10 +720,51 @@ extern bool find_reaching(const Store *store, TimestampTz moment, Datum *ids);
 extern bool is_empty(Relation table, Snapshot snapshot);
 extern bool has_no_session(const Store *store, Snapshot snapshot);
 extern void mark_loss(const Store *store, StoreTable which, const char *mark);
+extern void note_lost_rows_of_whole(Relation partition, const Store *store);
 extern void note_lost_rows(Relation table, StoreTable which);
+
+/* create_store.c */
+
+extern void pin_schema(Oid schema, const char *name);
+
+/* retention.c */
+
+pg_noreturn extern void refuse_null(const char *argument, const char *detail, const char *hint);
+extern void require_triggers(const Store *store);
+extern int64 purge_before(const Store *store, TimestampTz before);
+
+/* partitions.c: activity in ranges of time */
+
+typedef struct TimePartition
+{
+	Oid			oid;
+	TimestampTz from;			/* -infinity: from the beginning */
+	TimestampTz to;				/* exclusive; infinity: to the end */
+} TimePartition;
+
+typedef struct TimePartitions
+{
+	int			count;
+	TimePartition *partitions;	/* in order */
+	bool		has_default;	/* is there one besides, of the rest? */
+} TimePartitions;
+
+typedef struct MissingPartition
+{
+	char	   *name;
+	char	   *from;			/* as a command has it */
+	char	   *to;
+} MissingPartition;
+
+extern bool time_partitions(Relation activity, TimePartitions *result);
+extern void check_period(const Interval *period);
+extern List *missing_partitions(const TimePartitions *present, const Interval *period,
+								TimestampTz moment, int ahead);
 
 /* triggers.c: what statements do */
 
+extern void check_idle(const Store *store);
+extern void spare_in_cascades(Oid activity, TimestampTz from, TimestampTz to);
 pg_noreturn extern void refuse_trigger(const TriggerData *trigger, const char *detail,
 									   const char *hint);
 
@@ -723,6 +775,7 @@ extern bool has_gathered(void);
 extern void append_gathered(void);
 extern void watch_replication(void);
 extern void note_replicated_session(const TriggerData *trigger);
+extern void begin_alone(const TriggerData *trigger);
 extern void note_activity_alone(const TriggerData *trigger);
 
 /* derived_table.c: writing to a derived table */

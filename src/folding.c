@@ -339,11 +339,13 @@ mend_stored_gaps(const Fold *fold, FoldedSession *sessions, int count)
 
 	requests = palloc(nrequests * sizeof(RegionRequest));
 	for (int i = 0; i < count; i++)
-		for (int j = 0; sessions[i].is_mended && j < sessions[i].pending.count; j++)
-		{
-			requests[next].session_id = sessions[i].session_id;
-			requests[next++].range = sessions[i].pending.ranges[j];
-		}
+	{
+		if (!sessions[i].is_mended)
+			continue;
+		request_regions(&requests[next], sessions[i].session_id, &sessions[i].stored,
+						&sessions[i].pending);
+		next += sessions[i].pending.count;
+	}
 	read_regions(fold->activities, requests, nrequests);
 
 	next = 0;

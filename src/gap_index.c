@@ -153,6 +153,96 @@ add_next_activity(Region *region, TimestampTz moment, TimestampTz range_start)
 }
 
 /*
+ * Limit where the last activity before a range is looked for, with the one before that is
+ * asked for likewise.
+ *
+ * Outside of the ranges are the activities that the gaps were made of.  Gaps tell which
+ * was the last one, or that it was within a minute; or that there was none, so that it
+ * can only be in another range.  If that activity may lie in another range, and so be
+ * gone, the last one is no further off than that range's own.
+ */
+static void
+limit_before(RegionRequest *request, const RegionRequest *previous, const Gaps *gaps,
+			 TimestampTz first_of_all)
+{
+	TimestampTz first = request->range.first;
+	TimestampTz stored;
+
+	request->reach.first = first_of_all;
+	request->has_before = false;
+	if (first == DT_NOBEGIN)
+		return;
+	stored = gaps->start[gap_ending_after(gaps, first - 1)];
+	if (stored == DT_NOBEGIN)
+		return;
+	if (stored >= first)
+		stored = first - MINIMUM_GAP;
+	if (previous == NULL || stored > previous->range.last)
+	{
+		request->reach.first = stored;
+		request->has_before = true;
+	}
+	else
+	{
+		request->reach.first = previous->reach.first;
+		request->has_before = previous->has_before;
+	}
+}
+
+/*
+ * The same of the first one after a range.
+ */
+static void
+limit_after(RegionRequest *request, const RegionRequest *next, const Gaps *gaps,
+			TimestampTz last_of_all)
+{
+	TimestampTz last = request->range.last;
+	TimestampTz stored;
+	int			i;
+
+	request->reach.last = last_of_all;
+	request->has_after = false;
+	if (last == DT_NOEND)
+		return;
+	i = gap_ending_after(gaps, last);
+	stored = gaps->start[i] <= last ? gaps->end[i] : last + MINIMUM_GAP;
+	if (stored == DT_NOEND)
+		return;
+	if (next == NULL || stored < next->range.first)
+	{
+		request->reach.last = stored;
+		request->has_after = true;
+	}
+	else
+	{
+		request->reach.last = next->reach.last;
+		request->has_after = next->has_after;
+	}
+}
+
+/*
+ * Ask for what lies around the pending ranges of a session with some stored gaps: in
+ * limits, so that few partitions are looked at.
+ */
+void
+request_regions(RegionRequest *requests, int64 session_id, const Gaps *gaps,
+				const Ranges *pending)
+{
+	int			count = pending->count;
+
+	for (int i = 0; i < count; i++)
+	{
+		requests[i].session_id = session_id;
+		requests[i].range = pending->ranges[i];
+		limit_before(&requests[i], i > 0 ? &requests[i - 1] : NULL, gaps,
+					 pending->ranges[0].first);
+	}
+	for (int i = count - 1; i >= 0; i--)
+		limit_after(&requests[i], i < count - 1 ? &requests[i + 1] : NULL, gaps,
+					pending->ranges[count - 1].last);
+}
+
+/*
  * Put regions, in ascending order, in the place of what the gaps had there.  What
  * the gaps pointed to stays as it is.
  *
@@ -162,6 +252,8 @@ add_next_activity(Region *region, TimestampTz moment, TimestampTz range_start)
 bool
 mend_regions(Gaps *gaps, const RegionRequest *requests, int count)
 {
+	bool		is_lost = false;
+
 	for (int i = 0; i < count; i++)
 	{
 		Gaps		mended = mend_gaps(gaps, &requests[i].region);
@@ -169,8 +261,9 @@ mend_regions(Gaps *gaps, const RegionRequest *requests, int count)
 		if (i > 0)
 			free_gaps(gaps);
 		*gaps = mended;
+		is_lost |= requests[i].is_lost;
 	}
-	return are_gaps(gaps);
+	return !is_lost && are_gaps(gaps);
 }
 
 /*
@@ -188,11 +281,7 @@ exact_gaps(Activities *activities, int64 session_id, Gaps *gaps,
 		return true;
 
 	requests = palloc(pending->count * sizeof(RegionRequest));
-	for (int i = 0; i < pending->count; i++)
-	{
-		requests[i].session_id = session_id;
-		requests[i].range = pending->ranges[i];
-	}
+	request_regions(requests, session_id, gaps, pending);
 	read_regions(activities, requests, pending->count);
 	is_mended = mend_regions(gaps, requests, pending->count);
 	pfree(requests);

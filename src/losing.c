@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "partitioning/partdesc.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -335,4 +336,32 @@ note_lost_rows(Relation table, StoreTable which)
 	mark_loss(&store, TABLE_PENDING, MARK_LOST);
 	if (which == TABLE_SESSION)
 		mark_loss(&store, TABLE_SESSION_COUNT, MARK_LOST);
+}
+
+/*
+ * The same before a row is written to a partition of activity by its own name.  Whoever
+ * holds that partition must not wait for the whole; if that is not to be had, the worst is
+ * assumed.
+ *
+ * Errors: 55000 if a derived table is not as it was made.
+ */
+void
+note_lost_rows_of_whole(Relation partition, const Store *store)
+{
+	Oid			whole = store->tables[TABLE_ACTIVITY];
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		may_be_lost = !is_statement_in_progress() && is_empty(partition, snapshot);
+	Relation	table;
+
+	UnregisterSnapshot(snapshot);
+	if (!may_be_lost)
+		return;
+	if (!ConditionalLockRelationOid(whole, AccessShareLock))
+	{
+		mark_loss(store, TABLE_PENDING, MARK_LOST);
+		return;
+	}
+	table = table_open(whole, NoLock);
+	note_lost_rows(table, TABLE_ACTIVITY);
+	table_close(table, AccessShareLock);
 }

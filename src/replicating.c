@@ -1,14 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * replicating.c
- *	  What comes from another server, or from who passes for one by
- *	  session_replication_role = replica.
+ *	  What comes past the triggers of statements: from another server, or from who passes
+ *	  for one by session_replication_role = replica; and what is written to a partition of
+ *	  activity by its own name.
  *
  * A logical replication applies its changes row by row, and fires no triggers of
  * statements.  So the rows of session tell of themselves one by one, and those of
  * activity are gathered until their transaction ends: where a statement on the other
  * server told once of a session, so does this.  As long as some are gathered, and
  * wherever the role is that of a replica, readers read activities.
+ *
+ * What is written to a partition by its own name is gathered likewise, and checked as by a
+ * foreign key: a new partition has the row triggers of the whole, and no others.
  *
  * Initial copies, and what a session of that role writes by SQL, are statements, noted
  * as ever.  Nothing is checked in either case, for a foreign key would check nothing,
@@ -46,6 +50,7 @@ typedef struct GatheredRows
 	MemoryContext context;		/* of all this */
 	Store		store;			/* as it was then */
 	List	   *written_to;		/* the table, or partitions */
+	bool		is_open;		/* may others of a statement still be to come? */
 	TouchedSet	touched;
 	SubTransactionId gathered_in;	/* the outermost savepoint that some are
 									 * of */
@@ -248,38 +253,6 @@ merge_gathered(GatheredRows *rows, const GatheredRows *others)
 	rows->gathered_in = Min(rows->gathered_in, others->gathered_in);
 }
 
-/*
- * Append what has been gathered.  What a savepoint has taken back of it does no harm.
- * But a savepoint may take back what is appended under it, and not all that was gathered
- * before, which is kept for that: once for a store and savepoint.
- *
- * Errors: 55000 if the derived tables are not as they were made.
- */
-void
-append_gathered(void)
-{
-	GatheredRows **link = &gathered;
-
-	while (*link != NULL)
-	{
-		GatheredRows *rows = *link;
-		GatheredRows *others;
-
-		if (rows->appended_in == InvalidSubTransactionId)
-		{
-			append_gathered_rows(rows);
-			rows->appended_in = GetCurrentSubTransactionId();
-		}
-		others = find_gathered(&rows->store, rows->appended_in);
-		if (others != rows)
-			merge_gathered(others, rows);
-		if (others != rows || rows->appended_in == TopSubTransactionId)
-			forget_gathered(link);
-		else
-			link = &rows->next;
-	}
-}
-
 static GatheredRows *
 begin_gathering(const Store *store)
 {
@@ -299,20 +272,98 @@ begin_gathering(const Store *store)
 }
 
 /*
- * Gather activities of a store, of a table or partition of it.
+ * Go on to gather where rows have been appended.
  */
 static void
-gather(const Store *store, Oid written_to, const TouchedSet *touched)
+reopen(GatheredRows *appended)
 {
-	GatheredRows *rows;
+	GatheredRows *rows = begin_gathering(&appended->store);
+	ListCell   *cell;
 
-	if (count_touched(touched) == 0)
-		return;
-	rows = find_gathered(store, InvalidSubTransactionId);
+	foreach(cell, appended->written_to)
+		note_written_to(rows, lfirst_oid(cell));
+	rows->is_open = true;
+}
+
+/*
+ * Append what has been gathered.  What a savepoint has taken back of it does no harm.
+ * But a savepoint may take back what is appended under it, and not all that was gathered
+ * before, which is kept for that: once for a store and savepoint.  Where a statement may
+ * have written rows that have not been gathered yet, there is still where to.
+ *
+ * Errors: 55000 if the derived tables are not as they were made.
+ */
+void
+append_gathered(void)
+{
+	GatheredRows **link = &gathered;
+
+	while (*link != NULL)
+	{
+		GatheredRows *rows = *link;
+		GatheredRows *others;
+
+		if (rows->appended_in == InvalidSubTransactionId)
+		{
+			if (rows->is_open && count_touched(&rows->touched) == 0)
+			{
+				link = &rows->next;
+				continue;
+			}
+			append_gathered_rows(rows);
+			rows->appended_in = GetCurrentSubTransactionId();
+			if (rows->is_open)
+				reopen(rows);
+			/* What is new comes first. */
+			if (*link != rows)
+				link = &(*link)->next;
+		}
+		others = find_gathered(&rows->store, rows->appended_in);
+		if (others != rows)
+			merge_gathered(others, rows);
+		if (others != rows || rows->appended_in == TopSubTransactionId)
+			forget_gathered(link);
+		else
+			link = &rows->next;
+	}
+}
+
+/*
+ * Where to gather activities of a store, of a table or partition of it.
+ */
+static GatheredRows *
+open_gathered(const Store *store, Oid written_to)
+{
+	GatheredRows *rows = find_gathered(store, InvalidSubTransactionId);
+
 	if (rows == NULL)
 		rows = begin_gathering(store);
 	note_written_to(rows, written_to);
-	touch_all_of(&rows->touched, touched);
+	return rows;
+}
+
+/*
+ * Where those of a partition are gathered by now, or NULL.  It may have been a part of
+ * another table then.
+ */
+static GatheredRows *
+find_opened(Relation partition)
+{
+	Oid			whole = whole_table(partition);
+
+	for (GatheredRows *rows = gathered; rows != NULL; rows = rows->next)
+		if (rows->appended_in == InvalidSubTransactionId &&
+			rows->store.tables[TABLE_ACTIVITY] == whole &&
+			list_member_oid(rows->written_to, RelationGetRelid(partition)))
+			return rows;
+	return NULL;
+}
+
+static void
+gather(GatheredRows *rows, const TouchedSet *left, const TouchedSet *came)
+{
+	touch_all_of(&rows->touched, left);
+	touch_all_of(&rows->touched, came);
 	if (count_touched(&rows->touched) >= MAX_GATHERED &&
 		GetCurrentSubTransactionId() == TopSubTransactionId)
 		append_gathered();
@@ -417,9 +468,45 @@ get_trigger(FunctionCallInfo fcinfo, bool is_after)
 }
 
 /*
- * Note a row of activity that came, went or was updated by itself.  One that does so in
- * a partition after the statement in whose midst it was written, when that has told of
- * its own already, is checked for its session too.
+ * Before the first row that this transaction writes to a partition of activity by its own
+ * name, outside of a statement on the whole: see that it can be noted.  From here on, the
+ * transaction reads activities, for rows are there before they are gathered.
+ *
+ * Errors: 39P01 if it is no store's, 55000 if the derived tables or the partition's
+ * triggers are not as they were made.
+ */
+void
+begin_alone(const TriggerData *trigger)
+{
+	Relation	partition = trigger->tg_relation;
+	GatheredRows *rows;
+	const char *fault;
+	DerivedTable pending;
+	Store		store;
+
+	rows = find_opened(partition);
+	if (rows != NULL && rows->is_open)
+		return;
+	hold_store_of_row(trigger, TABLE_ACTIVITY, &store);
+	fault = is_guarded(store.generation) ?
+		guards_fault_of_piece(partition, TABLE_ACTIVITY, store.generation) :
+		psprintf("an older version has made the triggers of partition \"%s\"",
+				 RelationGetRelationName(partition));
+	if (fault != NULL)
+		refuse_broken(&store, fault);
+	open_derived_table(&pending, &store, TABLE_PENDING);
+	close_derived_table(&pending);
+	check_idle(&store);
+	note_lost_rows_of_whole(partition, &store);
+	rows = open_gathered(&store, RelationGetRelid(partition));
+	rows->is_open = true;
+}
+
+/*
+ * Note a row of activity that came, went or was updated by itself: by a replication, in a
+ * partition by its own name, or there after the statement in whose midst it was written,
+ * when that has told of its own already.  What comes otherwise than by a replication is
+ * checked for its session too.
  *
  * Errors: 39P01 if it is no store's, 55000 if the derived tables are not as they were
  * made, 23503 if its session doesn't exist.
@@ -428,23 +515,29 @@ void
 note_activity_alone(const TriggerData *trigger)
 {
 	RowChanges *changes = begin_row_changes(CurrentMemoryContext);
-	TouchedSessions came;
-	Store		store;
+	Oid			written_to = RelationGetRelid(trigger->tg_relation);
+	GatheredRows *rows = is_replicating() ? NULL : find_opened(trigger->tg_relation);
 
-	hold_store_of_row(trigger, TABLE_ACTIVITY, &store);
-	note_lost_table(trigger, TABLE_ACTIVITY);
 	note_piece_row(changes, trigger);
-	if (is_replicating())
+	if (rows == NULL)
 	{
-		gather(&store, RelationGetRelid(trigger->tg_relation), &changes->left);
-		gather(&store, RelationGetRelid(trigger->tg_relation), &changes->came);
+		Store		store;
+
+		hold_store_of_row(trigger, TABLE_ACTIVITY, &store);
+		note_lost_table(trigger, TABLE_ACTIVITY);
+		if (count_touched(&changes->left) + count_touched(&changes->came) > 0)
+			rows = open_gathered(&store, written_to);
 	}
-	else
+	if (rows != NULL)
 	{
-		append_touched(&store, &changes->left);
-		append_touched(&store, &changes->came);
-		sort_sessions(&changes->came, &came);
-		lock_referenced_sessions(trigger->tg_relation, &store, &came);
+		if (!is_replicating())
+		{
+			TouchedSessions came;
+
+			sort_sessions(&changes->came, &came);
+			lock_referenced_sessions(trigger->tg_relation, &rows->store, &came);
+		}
+		gather(rows, &changes->left, &changes->came);
 	}
 	end_row_changes(changes);
 }

@@ -103,7 +103,10 @@ static const StoreQuery close_sessions = {
 	.plan_options = PLAN_ONCE
 };
 
-pg_noreturn static void
+/*
+ * Errors: 22023.
+ */
+pg_noreturn void
 refuse_null(const char *argument, const char *detail, const char *hint)
 {
 	ereport(ERROR,
@@ -120,7 +123,7 @@ refuse_null(const char *argument, const char *detail, const char *hint)
  *
  * Errors: 55000.
  */
-static void
+void
 require_triggers(const Store *store)
 {
 	DerivedStatus status;
@@ -150,6 +153,26 @@ next_sessions(Rows *sessions, Datum *ids)
 }
 
 /*
+ * Delete the sessions that finished before a moment; how many they were.
+ */
+int64
+purge_before(const Store *store, TimestampTz before)
+{
+	Rows		sessions;
+	Datum		parameters[] = {(Datum) 0, TimestampTzGetDatum(before)};
+	int64		purged = 0;
+
+	begin_rows(&sessions, store, &finished_sessions, &parameters[1]);
+	while (next_sessions(&sessions, &parameters[0]))
+	{
+		purged += (int64) run_query(store, &purge_sessions, parameters);
+		pfree(DatumGetPointer(parameters[0]));
+	}
+	end_rows(&sessions);
+	return purged;
+}
+
+/*
  * ekran_purge(before timestamptz) returns bigint
  *
  * Delete the sessions that finished before a moment, with all that hangs on
@@ -161,27 +184,17 @@ ekran_purge(PG_FUNCTION_ARGS)
 {
 	Store		store;
 	CallerRights caller;
-	Rows		sessions;
-	Datum		parameters[2];
-	int64		purged = 0;
+	int64		purged;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("before", "The before given is null, and what it would delete is not left to a default.",
 					"Give the moment before which sessions that finished are deleted.");
 
-	parameters[1] = TimestampTzGetDatum(PG_GETARG_TIMESTAMPTZ(0));
-
 	caller = begin_maintenance(&store);
 	require_writing("ekran_purge()");
 	SPI_connect();
 	require_triggers(&store);
-	begin_rows(&sessions, &store, &finished_sessions, &parameters[1]);
-	while (next_sessions(&sessions, &parameters[0]))
-	{
-		purged += (int64) run_query(&store, &purge_sessions, parameters);
-		pfree(DatumGetPointer(parameters[0]));
-	}
-	end_rows(&sessions);
+	purged = purge_before(&store, PG_GETARG_TIMESTAMPTZ(0));
 	SPI_finish();
 	become_caller(&store, caller);
 	PG_RETURN_INT64(purged);

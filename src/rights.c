@@ -19,7 +19,7 @@
 #include "utils/guc.h"
 #include "utils/rls.h"
 
-static void
+void
 pin_setting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,

@@ -551,7 +551,10 @@ firing_fault(const TriggerSet *set, Relation table, const char *generation)
 	return NULL;
 }
 
-static const char *
+/*
+ * What is wrong with them on a table alone, or a partition, or NULL.
+ */
+const char *
 guards_fault_of_piece(Relation table, StoreTable which, const char *generation)
 {
 	const char *fault = NULL;

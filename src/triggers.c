@@ -41,6 +41,16 @@ static const StoreQuery delete_activities = {
 	.plan_options = PLAN_ONCE
 };
 
+static const StoreQuery delete_activities_around = {
+	.sql = "DELETE FROM @store@.activity a"
+	" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)"
+	" AND (a.activity_date OPERATOR(pg_catalog.<) $2"
+	"  OR a.activity_date OPERATOR(pg_catalog.>=) $3)",
+	.parameters = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.mode = QUERY_WRITES_CHECKED,
+	.plan_options = PLAN_ONCE
+};
+
 static const StoreQuery any_activity_of = {
 	.sql = "SELECT a.session_id FROM @store@.activity a"
 	" WHERE a.session_id OPERATOR(pg_catalog.=) ANY ($1)"
@@ -159,14 +169,18 @@ check_triggers(const TriggerData *trigger, const TriggerSet *set)
 
 /*
  * A row that is written to a partition: as a part of a statement on the partitioned
- * table, which will note it, or else not at all.
+ * table, which will note it, or by the partition's own name.  One of session not so.
  *
  * Errors: 55000.
  */
 static HeapTuple
 check_partition_row(const TriggerData *trigger, const TriggerSet *set)
 {
-	if (!is_in_statement_of(trigger))
+	bool		is_alone = !is_in_statement_of(trigger);
+
+	if (is_alone && set->table == TABLE_ACTIVITY)
+		begin_alone(trigger);
+	else if (is_alone)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot write to partition \"%s\" directly",
@@ -220,7 +234,7 @@ note_row(const TriggerData *trigger, StoreTable table)
  *
  * Errors: 55000.
  */
-static void
+void
 check_idle(const Store *store)
 {
 	Relation	idle;
@@ -381,23 +395,73 @@ check_no_activity(Relation session, const Store *store)
 				 errtable(session)));
 }
 
+/* Activities that go with their partitions. */
+static struct
+{
+	Oid			activity;		/* InvalidOid: none */
+	TimestampTz from;
+	TimestampTz to;
+}			spared;
+
+/*
+ * Leave the activities of a table in a range of time where they are when their sessions
+ * are deleted, for they are dropped in the same transaction.  Of no table: none.
+ */
+void
+spare_in_cascades(Oid activity, TimestampTz from, TimestampTz to)
+{
+	spared.activity = activity;
+	spared.from = from;
+	spared.to = to;
+}
+
+/*
+ * Append that all of the activities of sessions may have gone: of those that are spared,
+ * nobody else tells.
+ */
+static void
+append_whole(const Store *store, const TouchedSessions *sessions)
+{
+	TouchedSessions whole = *sessions;
+	DerivedTable pending;
+
+	whole.first = palloc_extended(whole.count * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+	whole.last = palloc_extended(whole.count * sizeof(TimestampTz), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < whole.count; i++)
+	{
+		TIMESTAMP_NOBEGIN(whole.first[i]);
+		TIMESTAMP_NOEND(whole.last[i]);
+	}
+	open_derived_table(&pending, store, TABLE_PENDING);
+	append_pending(&pending, &whole);
+	close_derived_table(&pending);
+	pfree(whole.first);
+	pfree(whole.last);
+}
+
 /*
  * Delete the activities of deleted sessions.
  */
 static void
 cascade(Store *store, const TouchedSessions *sessions)
 {
+	bool		is_any_spared = spared.activity == store->tables[TABLE_ACTIVITY];
 	CallerRights caller = become_owner(store, OWNER_CASCADES);
 
+	if (is_any_spared)
+		append_whole(store, sessions);
 	for (int i = 0; i < sessions->count; i += SESSION_BATCH)
 	{
 		Datum		parameters[] = {
 			int8_array(sessions->ids + i,
-					   Min(SESSION_BATCH, sessions->count - i))
+					   Min(SESSION_BATCH, sessions->count - i)),
+			TimestampTzGetDatum(spared.from),
+			TimestampTzGetDatum(spared.to)
 		};
 
 		CHECK_FOR_INTERRUPTS();
-		(void) run_query(store, &delete_activities, parameters);
+		(void) run_query(store, is_any_spared ? &delete_activities_around : &delete_activities,
+						 parameters);
 		pfree(DatumGetPointer(parameters[0]));
 	}
 	become_caller(store, caller);

@@ -27,7 +27,8 @@ INSERT INTO testing.function (name, weight, codes) VALUES
 INSERT INTO testing.function (name, weight, codes, undone) VALUES
 	('ekran_refresh', 1, '{}', true), ('ekran_rebuild', 1, '{}', true),
 	('ekran_purge', 3, '{22023}', true), ('ekran_close_sessions', 5, '{22023,22008}', true),
-	('ekran_create_store', 1, '{42809,42939,22004}', true);
+	('ekran_drop_activity_before', 3, '{22023,42809}', true),
+	('ekran_create_store', 2, '{42809,42939,22004,22023}', true);
 
 -- Two stores: of random sessions and activities of two days, and of the ends of time.
 CREATE PROCEDURE testing.make_edge_stores() LANGUAGE plpgsql AS $$
