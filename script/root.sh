@@ -1,5 +1,7 @@
-# What test-on and test-pg-upgrade share: a root directory of another release of
+# What test-on, test-pg-upgrade and package share: a root directory of another release of
 # Debian, $suite, that debootstrap makes. Sourced after common.sh, not run.
+#
+# "experimental" is the unstable one, with what there is of the server's next version.
 
 node_certificates=/etc/ssl/node.crt # in the root
 
@@ -43,14 +45,26 @@ mirror() {
 		'Origin: Debian' "Codename: $VERSION_CODENAME" 'Component: main' | head -n 1
 }
 
-# What fails is told by the last line of what debootstrap says.
+# Packages of the server alone come from there.
+add_experimental() {
+	printf '%s\n' "deb $(mirror) experimental main" | as_root tee "$directory/etc/apt/sources.list.d/experimental.list" >/dev/null
+	printf '%s\n' "Package: postgresql-* libpq* libecpg* libpgtypes*" "Pin: release a=experimental" "Pin-Priority: 500" |
+		as_root tee "$directory/etc/apt/preferences.d/experimental" >/dev/null
+}
+
+# What fails is told by the last line of what debootstrap says. A release that is younger
+# than debootstrap is made as the unstable one.
 make_root() {
-	local log=$temporary/log http_proxy=${http_proxy:-}
+	local log=$temporary/log http_proxy=${http_proxy:-} made=$suite scripts=/usr/share/debootstrap/scripts
 	[ -n "$http_proxy" ] || eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
-	# shellcheck disable=SC2046 # no word where there is no mirror
+	[ "$suite" != experimental ] || made=sid
+	local from=()
+	from=($(mirror))
+	[ ${#from[@]} -eq 0 ] || [ -e "$scripts/$made" ] || from+=("$scripts/sid")
 	in_namespaces env ${http_proxy:+"http_proxy=$http_proxy"} \
-		debootstrap --variant=minbase "$suite" "$directory" $(mirror) >"$log" 2>&1 ||
+		debootstrap --variant=minbase "$made" "$directory" "${from[@]}" >"$log" 2>&1 ||
 		skip "$(tail -n 1 "$log")"
+	[ "$suite" != experimental ] || add_experimental
 
 	# What is thrown away need not be safe on disk.
 	echo force-unsafe-io | as_root tee "$directory/etc/dpkg/dpkg.cfg.d/test-on" >/dev/null
@@ -92,7 +106,8 @@ prepare_root() {
 	trap clean_up EXIT
 	trap 'exit 1' HUP INT TERM
 	in_namespaces --mount-proc true 2>/dev/null || skip "this machine lets root make no namespaces"
-	"$root/script/setup" debootstrap || skip "debootstrap can't be installed"
+	# for the server that is here
+	env -u PGVERSION "$root/script/setup" debootstrap || skip "debootstrap can't be installed"
 
 	# debootstrap works in a directory of its own name until it is done.
 	if [ ! -e "$directory/etc/debian_version" ] || [ -e "$directory/debootstrap" ]; then
@@ -106,7 +121,7 @@ in_root() {
 	# shellcheck disable=SC2016 # the inner shell expands it
 	in_namespaces --root "$directory" --mount-proc --wd /srv/ekran_sessions \
 		env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-		${CI:+"CI=$CI"} ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
+		${CI:+"CI=$CI"} ${PGVERSION:+"PGVERSION=$PGVERSION"} ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
 		${NODE_EXTRA_CA_CERTS:+"NODE_EXTRA_CA_CERTS=$node_certificates"} \
 		bash -c 'mount -t tmpfs tmpfs /dev/shm && exec "$@"' in_root "$@"
 }
