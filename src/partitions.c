@@ -30,8 +30,8 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/partcache.h"
 #include "utils/memutils.h"
+#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
@@ -81,7 +81,7 @@ static const StoreQuery delete_left = {
 };
 
 /*
- * The column that a table's rows are ranged by, if that is one and it is activity_date.
+ * Is a table partitioned by ranges of activity_date, and of nothing else?
  */
 static bool
 is_ranged_by_time(Relation activity)
@@ -128,13 +128,17 @@ time_partitions(Relation activity, TimePartitions *result)
 	result->has_default = partition_bound_has_default(bounds);
 	result->partitions = palloc(Max(bounds->ndatums, 1) * sizeof(TimePartition));
 	for (int i = 1; i < bounds->ndatums; i++)
-		if (bounds->indexes[i] >= 0)
-			result->partitions[result->count++] = (TimePartition)
-		{
-			.oid = partitions->oids[bounds->indexes[i]],
-				.from = bound_of(bounds, i - 1),
-				.to = bound_of(bounds, i)
-		};
+	{
+		TimePartition *partition = &result->partitions[result->count];
+
+		/* Between two partitions there may be none. */
+		if (bounds->indexes[i] < 0)
+			continue;
+		partition->oid = partitions->oids[bounds->indexes[i]];
+		partition->from = bound_of(bounds, i - 1);
+		partition->to = bound_of(bounds, i);
+		result->count++;
+	}
 	return true;
 }
 
