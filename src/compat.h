@@ -70,13 +70,34 @@ typedef bool TU_UpdateIndexes;
 #define HOLDS_LOCK(tag, mode) LockHeldByMe(tag, mode)
 #endif
 
-/* From 18 on, a scan of an index may be told where to count. */
-#if PG_VERSION_NUM >= 180000
+/* From 18 on, a scan of an index may be told where to count; from 19 on, any how to scan. */
+#if PG_VERSION_NUM >= 190000
+#define BEGIN_INDEX_SCAN(table, index, snapshot, nkeys) \
+	index_beginscan(table, index, snapshot, NULL, nkeys, 0, SO_NONE)
+#define BEGIN_TABLE_SCAN(table, snapshot) table_beginscan(table, snapshot, 0, NULL, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
 #define BEGIN_INDEX_SCAN(table, index, snapshot, nkeys) \
 	index_beginscan(table, index, snapshot, NULL, nkeys, 0)
+#define BEGIN_TABLE_SCAN(table, snapshot) table_beginscan(table, snapshot, 0, NULL)
 #else
 #define BEGIN_INDEX_SCAN(table, index, snapshot, nkeys) \
 	index_beginscan(table, index, snapshot, nkeys, 0)
+#define BEGIN_TABLE_SCAN(table, snapshot) table_beginscan(table, snapshot, 0, NULL)
+#endif
+
+/* From 19 on, who deletes or updates a row has options. */
+#if PG_VERSION_NUM >= 190000
+#define DELETE_ROW(table, place, command, snapshot, wait, failure) \
+	table_tuple_delete(table, place, command, 0, snapshot, InvalidSnapshot, wait, failure)
+#define UPDATE_ROW(table, place, slot, command, snapshot, failure, mode, updated) \
+	table_tuple_update(table, place, slot, command, 0, snapshot, InvalidSnapshot, true, \
+					   failure, mode, updated)
+#else
+#define DELETE_ROW(table, place, command, snapshot, wait, failure) \
+	table_tuple_delete(table, place, command, snapshot, InvalidSnapshot, wait, failure, false)
+#define UPDATE_ROW(table, place, slot, command, snapshot, failure, mode, updated) \
+	table_tuple_update(table, place, slot, command, snapshot, InvalidSnapshot, true, \
+					   failure, mode, updated)
 #endif
 
 /* From 19 on, who looks at an analyzed query leaves its jumble state alone. */

@@ -21,6 +21,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "ekran_sessions.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -81,7 +82,7 @@ read_day_counts(Relation table, Snapshot snapshot, DayCounts *counts)
 {
 	/* A serializable one is to conflict with nobody over these few pages. */
 	bool		quietly = IsolationIsSerializable();
-	TableScanDesc scan = table_beginscan(table, quietly ? SnapshotAny : snapshot, 0, NULL);
+	TableScanDesc scan = BEGIN_TABLE_SCAN(table, quietly ? SnapshotAny : snapshot);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	CountsFound found = {.is_sound = true};
 	CountRow	row;
@@ -193,7 +194,7 @@ compare_rows(const void *a, const void *b)
 static void
 read_rows(const DerivedTable *table, int64 limit, CountRows *rows)
 {
-	TableScanDesc scan = table_beginscan(table->relation, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = BEGIN_TABLE_SCAN(table->relation, GetActiveSnapshot());
 	TupleTableSlot *slot = table_slot_create(table->relation, NULL);
 	CountRow	row;
 

@@ -267,9 +267,8 @@ delete_row(const DerivedTable *table, ItemPointer place, bool wait)
 {
 	TM_FailureData failure;
 
-	return table_tuple_delete(table->relation, place, GetCurrentCommandId(true),
-							  GetActiveSnapshot(), InvalidSnapshot, wait, &failure,
-							  false);
+	return DELETE_ROW(table->relation, place, GetCurrentCommandId(true),
+					  GetActiveSnapshot(), wait, &failure);
 }
 
 /*
@@ -313,10 +312,9 @@ update_derived_row(const DerivedTable *table, ItemPointer place,
 	if (result == TM_Ok)
 	{
 		store_row(table->slot, row);
-		result = table_tuple_update(table->relation, place, table->slot,
-									GetCurrentCommandId(true), GetActiveSnapshot(),
-									InvalidSnapshot, true, &failure, &lock_mode,
-									&updated);
+		result = UPDATE_ROW(table->relation, place, table->slot,
+							GetCurrentCommandId(true), GetActiveSnapshot(),
+							&failure, &lock_mode, &updated);
 	}
 	if (result != TM_Ok)
 		refuse_meddling(table, result);
@@ -365,7 +363,7 @@ static void
 find_among_counts(Generations *generations)
 {
 	Relation	relation = generations->table->relation;
-	TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = BEGIN_TABLE_SCAN(relation, GetActiveSnapshot());
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))

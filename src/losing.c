@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
+#include "compat.h"
 #include "ekran_sessions.h"
 #include "miscadmin.h"
 #include "partitioning/partdesc.h"
@@ -77,7 +78,7 @@ has_row(Relation table, Snapshot snapshot)
 	}
 	if (table->rd_rel->relkind == RELKIND_RELATION)
 	{
-		TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
+		TableScanDesc scan = BEGIN_TABLE_SCAN(table, SnapshotAny);
 		TupleTableSlot *slot = table_slot_create(table, NULL);
 
 		is_found = next_shown(scan, slot, snapshot);
@@ -223,7 +224,7 @@ has_activity_by_index(Relation idle, Relation pending, Snapshot snapshot)
 
 	if (!begin_derived_scan(&pending_scan, pending, snapshot, true))
 		return true;
-	scan = table_beginscan(idle, SnapshotAny, 0, NULL);
+	scan = BEGIN_TABLE_SCAN(idle, SnapshotAny);
 	slot = table_slot_create(idle, NULL);
 	session_context = AllocSetContextCreate(CurrentMemoryContext,
 											"ekran_sessions lost activities",
