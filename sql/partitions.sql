@@ -42,8 +42,30 @@ DROP SCHEMA parts CASCADE;
 SELECT ekran_create_store('parts', partition_by => interval '90 minutes');
 SELECT * FROM testing.periods('parts', '90 minutes');
 DROP SCHEMA parts CASCADE;
+-- hours may be more than a day; default privileges give nothing away; what has come to the
+-- default partition keeps one from being made, and not the others
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;
+SELECT ekran_create_store('parts', partition_by => interval '48 hours');
+SELECT place, regexp_replace(name, '_999999', '') AS name, is_whole FROM testing.periods('parts', '2 days');
+SELECT count(*) AS readable FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'parts'::regnamespace AND c.relispartition AND c.relkind = 'r' AND a.grantee = 0;
+ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC;
+INSERT INTO parts.session (session_id, login_date) VALUES (1, now());
+DO $$ DECLARE t name; BEGIN FOR t IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'parts.activity'::regclass AND inhrelid <> 'parts.activity_default'::regclass LOOP EXECUTE 'DROP TABLE ' || t; END LOOP; END $$;
+INSERT INTO parts.activity (session_id, activity_date) VALUES (1, now());
+SET client_min_messages = error;
+SELECT ekran_create_store('parts', partition_by => interval '48 hours');
+SELECT count(*) FROM testing.periods('parts', '2 days');
+BEGIN;
+CREATE TEMPORARY TABLE aside ON COMMIT DROP AS TABLE parts.activity_default;
+DELETE FROM parts.activity_default;
+SELECT ekran_create_store('parts', partition_by => interval '48 hours');
+INSERT INTO parts.activity TABLE aside;
+COMMIT;
+SET client_min_messages = warning;
+SELECT count(*), (SELECT count(*) FROM parts.activity_default) AS by_default FROM testing.periods('parts', '2 days');
+DROP SCHEMA parts CASCADE;
 -- What can't be a period, or a store of it.
-SELECT partition_by, f.* FROM unnest('{1 month 1 day, 1 month 1 hour, 59 minutes, 0, -1 month, -1 day, 1 day -1 hour, 40000 days, 178000000 years}'::interval[]) partition_by,
+SELECT partition_by, f.* FROM unnest('{1 month 1 day, 1 month 1 hour, 59 minutes, 0, -1 month, -1 day, 1 day -1 hour, 40000 days, 1000000 hours, 178000000 years}'::interval[]) partition_by,
 	testing.failure(format('SELECT ekran_create_store(''parts'', partition_by => %L)', partition_by)) f;
 SELECT * FROM testing.failure('SELECT ekran_create_store(''parts'', NULL)');
 SELECT to_regnamespace('parts');
@@ -385,6 +407,10 @@ CREATE TABLE before AS TABLE activity;
 CREATE INDEX mine ON activity (application);
 \setenv PGDATABASE :DBNAME
 \! psql -X -q -v store=whole -v period='1 month' -v up_to='2024-02-01 00:00+00' -f script/partition.sql 2>&1 | grep -E 'ERROR|HINT' | sed 's/.*ERROR/ERROR/'
+\! psql -X -q -v store=whole -v period='1 month' -v up_to='2024-02-02 00:00+00' -f script/partition.sql 2>&1 | grep -E 'ERROR|HINT' | sed 's/.*ERROR/ERROR/'
+\! psql -X -q -v store=whole -v period='7 days' -v up_to='2024-02-04 00:00+00' -f script/partition.sql 2>&1 | grep -E 'ERROR|HINT' | sed 's/.*ERROR/ERROR/'
+\! psql -X -q -v store=whole -v period='1 month' -v up_to=infinity -f script/partition.sql 2>&1 | grep -E 'ERROR|HINT' | sed 's/.*ERROR/ERROR/'
+\! psql -X -q -v store=whole -v period='1 month' -f script/partition.sql 2>&1 | sed 's/.*Usage/Usage/'
 DROP INDEX mine;
 CREATE POLICY active ON session TO ekran_partitions_reader USING (EXISTS (SELECT FROM activity a WHERE a.session_id = session.session_id));
 CREATE FUNCTION counted() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM activity; END;
@@ -398,9 +424,12 @@ DROP FUNCTION counted();
 DROP TABLE kept;
 DROP TRIGGER ekran_of_mine ON activity;
 DROP VIEW seen;
-\! psql -X -q -v store=whole -v period='1 month' -v up_to='2024-01-02 00:00+00' -f script/partition.sql 2>&1 | grep -E 'ERROR|HINT' | sed 's/.*ERROR/ERROR/'
+\! psql -X -q -v store=whole -v period='1 day' -v up_to='2024-01-02 00:00+00' -f script/partition.sql 2>&1 | grep -E 'ERROR|HINT' | sed 's/.*ERROR/ERROR/'
 SELECT relkind FROM pg_class WHERE oid = 'activity'::regclass;
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ekran_partitions_agent;
 \! psql -X -q -v store=whole -v period='1 month' -v up_to='2024-02-01 00:00+00' -f script/partition.sql
+ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM ekran_partitions_agent;
+SELECT has_table_privilege('ekran_partitions_agent', 'activity', 'SELECT') AS by_default;
 SELECT relkind, relrowsecurity FROM pg_class WHERE oid = 'activity'::regclass;
 SELECT count(*) AS lost FROM ((TABLE before EXCEPT ALL TABLE activity) UNION ALL (TABLE activity EXCEPT ALL TABLE before)) d;
 SELECT state, reason, answered_by FROM ekran_status();

@@ -341,6 +341,7 @@ typedef struct StoreBuild
 	bool		has_guards;		/* does the extension have their functions? */
 	const Interval *period;		/* of activity's partitions; NULL: none are
 								 * made */
+	bool		has_told;		/* of those that can't be? */
 	bool		is_made[NUM_STORE_TABLES];	/* by this call, or to be made? */
 } StoreBuild;
 
@@ -747,6 +748,41 @@ create_table(const StoreBuild *build, const TableDefinition *table)
 }
 
 /*
+ * Take back what default privileges have granted on a new partition: who may read it by its
+ * own name is shown what policies of the whole hide.
+ */
+static void
+revoke_defaults(Oid partition, const char *identity)
+{
+	run("SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'"
+		" ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END"
+		" FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a"
+		" WHERE c.oid = %u AND a.grantee <> c.relowner", partition);
+	for (SPITupleTable *grantees = SPI_tuptable; grantees->numvals > 0; grantees->numvals--)
+		run("REVOKE ALL ON %s FROM %s CASCADE", identity,
+			SPI_getvalue(grantees->vals[grantees->numvals - 1], grantees->tupdesc, 1));
+}
+
+/*
+ * Are there activities of a time that no partition has but the default one?  Then it can't
+ * have one of its own; the others are made all the same.
+ */
+static bool
+is_in_default(const StoreBuild *build, const MissingPartition *partition)
+{
+	if (!is_found("SELECT FROM %s.activity WHERE activity_date OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz"
+				  " AND activity_date OPERATOR(pg_catalog.<) %s::pg_catalog.timestamptz LIMIT 1",
+				  build->name, partition->from, partition->to))
+		return false;
+	if (!build->has_told)
+		ereport(WARNING,
+				(errmsg("partition \"%s\" is not made: the default partition has activities of its time",
+						partition->name),
+				 errhint("doc/operations.md, \"Partitions\", says how to move them.")));
+	return true;
+}
+
+/*
  * Make a partition that is missing, of the name.
  */
 static void
@@ -760,6 +796,7 @@ ensure_partition(StoreBuild *build, const char *name, const char *range, const c
 	if (!must_add(build, ShareRowExclusiveLock))
 		return;
 	run("CREATE TABLE %s PARTITION OF %s.activity %s", identity, build->name, range);
+	revoke_defaults(table_oid(build, name), identity);
 	ensure_comment(build, table_oid(build, name), RelationRelationId, 0, "TABLE", identity,
 				   comment);
 }
@@ -789,17 +826,20 @@ ensure_partitions(StoreBuild *build)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s.activity is not partitioned by ranges of activity_date", build->name),
 				 errdetail("Nothing has been changed."),
-				 errhint("A table with rows becomes the first partition of another one: doc/operations.md, \"Partitions\", has the statements.")));
+				 errhint("script/partition.sql makes a table with rows the first partition of another one: doc/operations.md, \"Partitions\".")));
 	}
 	foreach(cell, missing_partitions(&present, build->period, GetCurrentTransactionStartTimestamp(),
 									 PERIODS_AHEAD))
 	{
 		const MissingPartition *partition = lfirst(cell);
 
+		if (is_in_default(build, partition))
+			continue;
 		ensure_partition(build, partition->name,
 						 psprintf("FOR VALUES FROM (%s) TO (%s)", partition->from, partition->to),
 						 "A range of time of table activity.");
 	}
+	build->has_told = true;
 	if (!present.has_default)
 		ensure_partition(build, "activity_default", "DEFAULT",
 						 "What of table activity no other partition has.");

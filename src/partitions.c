@@ -152,8 +152,8 @@ check_period(const Interval *period)
 {
 	bool		is_of_months = period->month > 0 && period->month <= MAX_MONTHS &&
 		period->day == 0 && period->time == 0;
-	bool		is_shorter = period->month == 0 && period->day >= 0 && period->time >= 0 &&
-		period->day <= MAX_DAYS && period->time <= USECS_PER_DAY &&
+	bool		is_shorter = period->month == 0 && period->day >= 0 && period->day <= MAX_DAYS &&
+		period->time >= 0 && period->time <= MAX_DAYS * USECS_PER_DAY &&
 		period->day * USECS_PER_DAY + period->time >= USECS_PER_HOUR;
 
 	if (!is_of_months && !is_shorter)
@@ -230,7 +230,7 @@ missing_partitions(const TimePartitions *present, const Interval *period,
 				   TimestampTz moment, int ahead)
 {
 	int64		number = number_of_period(period, moment);
-	bool		is_of_days = period->time == 0;
+	bool		is_of_days = period->time % USECS_PER_DAY == 0;
 	List	   *missing = NIL;
 
 	for (int i = 0; i <= ahead; i++)
