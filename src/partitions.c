@@ -240,7 +240,7 @@ missing_partitions(const TimePartitions *present, const Interval *period,
 		bool		overlaps = false;
 		MissingPartition *partition;
 
-		for (int j = 0; present != NULL && j < present->count && !overlaps; j++)
+		for (int j = 0; j < present->count && !overlaps; j++)
 			overlaps = present->partitions[j].from < to && present->partitions[j].to > from;
 		if (overlaps)
 			continue;

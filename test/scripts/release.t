@@ -40,7 +40,7 @@ sub told
 	return $? == 0 ? $err : "$command: $out$err";
 }
 
-# https://pgxn.org/spec/ as far as it says "must", for the keys that there are.
+# PGXN's specification, as far as it says "must", for the keys that there are.
 sub check_meta
 {
 	my ($meta) = @_;
@@ -71,9 +71,8 @@ sub check_releases
 	clone("$directory/one");
 	clone("$directory/another one");
 	mkdir "$directory/$_" for 'first', 'second';
-	is(told("script/release '$directory/first'", chdir "$directory/one"), '', 'a release is made');
-	is(told("TZ=Asia/Tokyo script/release '$directory/second'", chdir "$directory/another one"), '', 'and again');
-	chdir $root;
+	is(told("cd '$directory/one' && script/release '$directory/first'"), '', 'a release is made');
+	is(told("cd '$directory/another one' && TZ=Asia/Tokyo script/release '$directory/second'"), '', 'and again');
 	for my $file ("$name.tar.gz", "$name.zip")
 	{
 		ok(-s "$directory/first/$file", "$file is something");
