@@ -6,6 +6,7 @@ OBJS = \
 	src/checking.o \
 	src/clipping.o \
 	src/counting.o \
+	src/create_hub.o \
 	src/create_store.o \
 	src/day_counts.o \
 	src/derived.o \
@@ -19,6 +20,8 @@ OBJS = \
 	src/gaps.o \
 	src/hosts.o \
 	src/hours.o \
+	src/hub.o \
+	src/hub_functions.o \
 	src/json.o \
 	src/losing.o \
 	src/maintain.o \
@@ -28,6 +31,7 @@ OBJS = \
 	src/names.o \
 	src/one_by_one.o \
 	src/partitions.o \
+	src/parts.o \
 	src/productivity.o \
 	src/reach.o \
 	src/reading.o \
@@ -41,6 +45,7 @@ OBJS = \
 	src/sessions.o \
 	src/statements.o \
 	src/status.o \
+	src/steps.o \
 	src/store.o \
 	src/stretches.o \
 	src/timeline.o \

@@ -45,6 +45,21 @@
 	(pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define MAY_EXECUTE(function, role) \
+	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define MAY_EXECUTE(function, role) \
+	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
+/* From 19 on, a description of rows is to be finished. */
+#if PG_VERSION_NUM >= 190000
+#define FINISH_TUPLE_DESC(columns) TupleDescFinalize(columns)
+#else
+#define FINISH_TUPLE_DESC(columns) ((void) (columns))
+#endif
+
 /* From 16 on, an update may concern indexes that only summarize. */
 #if PG_VERSION_NUM >= 160000
 #define UPDATE_CONCERNS(updated, info) \

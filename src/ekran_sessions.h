@@ -990,6 +990,45 @@ typedef struct Position
 } Position;
 
 extern const Position before_all;
+extern const Position after_all;
+
+extern Position position_of(const Session *session);
+extern int	compare_positions(const Position *a, const Position *b);
+
+/* steps.c: how deep the parts of an order are, as arithmetic */
+
+/* So many sessions lie from one place to another, which both belong to it. */
+typedef struct Step
+{
+	Position	from;
+	Position	to;
+	int64		sessions;
+} Step;
+
+#define MAX_STEPS	4096
+
+/* Steps in order, which get longer as they get many. */
+typedef struct Steps
+{
+	int			count;
+	int64		grain;			/* neighbours with no more are put together */
+	Step	   *steps;
+} Steps;
+
+/* What lies beyond one place, up to another, which may be a session's. */
+typedef struct OrderRange
+{
+	Position	after;
+	Position	until;
+	int64		least_before;	/* so many sessions lie before it at the least, */
+	int64		most_before;	/* at the most */
+	int64		sessions;		/* and so many about in it, */
+	bool		is_exact;		/* or is it known one by one? */
+} OrderRange;
+
+extern void begin_steps(Steps *steps);
+extern void add_step(Steps *steps, const Step *step);
+extern void narrow_range(OrderRange *range, Step *steps, int count, int64 first, int64 end);
 
 typedef struct Selection Selection;
 
@@ -998,11 +1037,17 @@ extern Selection *begin_selection(const Store *store, const Window *window,
 extern void select_page(Selection *selection, const PageRequest *page);
 extern void select_all(Selection *selection);
 extern void select_beyond(Selection *selection, const Position *position, int64 wanted);
-extern Position position_of(const Session *session);
-extern Session get_session(const Store *store, const char *argument,
-						   int64 session_id, const char *hint);
+extern bool find_session(const Store *store, int64 session_id, Session *session);
+pg_noreturn extern void refuse_unknown_session(const char *store, const char *argument,
+											   int64 session_id, const char *hint);
+pg_noreturn extern void refuse_unknown_keyset(const char *store, int64 session_id);
 extern Chunk *next_chunk(Selection *selection);
-extern int32 count_selected(Selection *selection);
+extern void end_selection(Selection *selection);
+extern bool has_days(Selection *selection, const Position *after, const Position *until);
+extern void step_by_days(const Selection *selection, const Position *after,
+						 const Position *until, Steps *steps);
+extern int64 count_selected(Selection *selection);
+extern int32 total_count_of(int64 count);
 
 /* names.c: the names of clients and users */
 
@@ -1157,8 +1202,9 @@ extern bool find_host(const text *url, StringInfo host);
 
 /* reading.c: what a call reads with */
 
-/* Where functions have their filters that have no page. */
-#define ARG_FILTERS		2
+/* Where functions have their filters: those without a page, and those with one. */
+#define ARG_FILTERS			2
+#define ARG_PAGE_FILTERS	4
 
 typedef struct Reader
 {
@@ -1177,10 +1223,13 @@ typedef struct Reader
 } Reader;
 
 extern void take_request(Reader *reader, FunctionCallInfo fcinfo, int first_filter);
+extern void take_request_at(Reader *reader, FunctionCallInfo fcinfo, int window,
+							int first_filter);
 extern void begin_reading(Reader *reader);
 extern void begin_selecting_there(Reader *reader);
 extern void begin_selecting(Reader *reader);
 extern void begin_measuring(Reader *reader);
+extern void measure_chunk(Reader *reader, Chunk *chunk);
 extern Chunk *next_measured_chunk(Reader *reader);
 extern bool clip_next_chunk(Reader *reader);
 extern void end_reading(Reader *reader);
@@ -1225,10 +1274,199 @@ extern Datum interval_datum(Interval *interval, int64 microseconds);
 extern HeapTuple model_row(FunctionCallInfo fcinfo, int count, const Oid *types,
 						   int null_column);
 extern void check_session_row(TupleDesc columns);
+extern ReturnSetInfo *begin_session_rows(FunctionCallInfo fcinfo);
 extern void put_session_row(ReturnSetInfo *result, const Session *session);
 extern HeapTuple form_session_row(TupleDesc columns, const Session *session);
 extern void put_list_row(ReturnSetInfo *result, const Session *session);
 extern void append_json_session(Json *json, const Session *session);
 extern void append_json_list_session(Json *json, const Session *session);
+
+/* How long a session had an application, or a host, in use in an hour. */
+typedef struct UsageRow
+{
+	TimestampTz login;			/* of the session */
+	int64		session_id;
+	TimestampTz hour;			/* its beginning */
+	const text *label;			/* NULL: none */
+	int64		duration;
+} UsageRow;
+
+/* A response of these, an element for a session and hour. */
+typedef struct UsageJson
+{
+	Json		json;
+	bool		has_hour;		/* is there an element in hand? */
+	int64		session_id;
+	TimestampTz hour;
+} UsageJson;
+
+extern void put_usage_row(ReturnSetInfo *result, const UsageRow *row);
+extern void begin_json_usage(UsageJson *json, pg_tz *zone);
+extern void append_json_usage(UsageJson *json, const UsageRow *row);
+extern text *end_json_usage(UsageJson *json);
+
+/* How long a user was active in an hour. */
+typedef struct ProductivityRow
+{
+	bool		is_of_no_user;	/* but of the sessions without one */
+	int32		user_id;
+	const text *user_name;		/* or NULL */
+	DateADT		date;
+	int			hour;
+	int64		active;
+} ProductivityRow;
+
+typedef void (*PutProductivity) (ReturnSetInfo *result, const ProductivityRow *row);
+
+extern void put_productivity_row(ReturnSetInfo *result, const ProductivityRow *row);
+extern void append_json_productivity(Json *json, const ProductivityRow *row);
+
+/* A part of a session's time. */
+typedef struct TimelineRow
+{
+	Span		span;
+	bool		is_active;
+	const text *application;	/* or NULL */
+} TimelineRow;
+
+typedef void (*PutTimeline) (ReturnSetInfo *result, const TimelineRow *row);
+
+/* What who asks for the timeline of an unknown session is told. */
+#define TIMELINE_HINT \
+	"Give the session_id of a session that ekran_sessions_all() returns."
+
+extern int64 get_session_id(FunctionCallInfo fcinfo);
+extern void put_timeline_row(ReturnSetInfo *result, const TimelineRow *row);
+
+/* parts.c: what a shard tells a hub */
+
+/* The arguments that all functions for hubs have. */
+enum
+{
+	PART_STORE,
+	PART_IDLE_THRESHOLD,		/* seconds */
+	PART_IDLE_POLICY,
+	PART_TIME_ZONE,
+	PART_START,
+	PART_END,
+	PART_USERS,
+	PART_CLIENTS,
+	NUM_PART_ARGUMENTS
+};
+
+/* Columns of ekran_part_sessions. */
+enum
+{
+	PART_SESSION_ID,
+	PART_CLIENT_GUID,
+	PART_CLIENT_NAME,
+	PART_USER_ID,
+	PART_USER_NAME,
+	PART_LOGIN,
+	PART_FIRST_MOMENT,
+	PART_LAST_MOMENT,
+	PART_DURATION,
+	PART_IDLE,
+	PART_PRECEDING,
+	PART_TOTAL,
+	NUM_PART_COLUMNS
+};
+
+/* Columns of ekran_part_steps. */
+enum
+{
+	STEP_FROM_LOGINS,
+	STEP_TO_LOGINS,
+	STEP_TO_SESSION_IDS,
+	STEP_SESSIONS,
+	NUM_STEP_COLUMNS
+};
+
+/* Columns of ekran_part_usage. */
+enum
+{
+	PART_USAGE_LOGIN,
+	PART_USAGE_SESSION_ID,
+	PART_USAGE_TIME_OF_DAY,
+	PART_USAGE_LABEL,
+	PART_USAGE_DURATION,
+	NUM_PART_USAGE_COLUMNS
+};
+
+/* Columns of ekran_part_productivity. */
+enum
+{
+	PART_PRODUCTIVITY_USER_ID,
+	PART_PRODUCTIVITY_USER_NAME,
+	PART_PRODUCTIVITY_DAY,		/* since the beginning of 2000 */
+	PART_PRODUCTIVITY_HOUR,
+	PART_PRODUCTIVITY_ACTIVE,
+	NUM_PART_PRODUCTIVITY_COLUMNS
+};
+
+/* Columns of ekran_part_timeline. */
+enum
+{
+	PART_TIMELINE_FROM_TIME,
+	PART_TIMELINE_TO_TIME,
+	PART_TIMELINE_IS_ACTIVE,
+	PART_TIMELINE_APPLICATION,
+	NUM_PART_TIMELINE_COLUMNS
+};
+
+/* A hub's call of a shard. */
+typedef struct PartCall
+{
+	Reader		reader;
+	int			guc_nest_level; /* of the hub's settings */
+} PartCall;
+
+extern PartCall begin_part_call(FunctionCallInfo fcinfo);
+extern void end_part_call(PartCall *call);
+extern void put_part_usage(ReturnSetInfo *result, const UsageRow *row);
+extern void put_part_productivity(ReturnSetInfo *result, const ProductivityRow *row);
+extern void put_part_timeline(ReturnSetInfo *result, const TimelineRow *row);
+
+/* hub.c: asking all shards of a hub */
+
+#define MAX_PART_ARGUMENTS	16
+#define MAX_PART_COLUMNS	NUM_PART_COLUMNS
+#define MAX_MERGE_KEYS		4
+
+/* A function of a shard, and of a hub, which asks all shards by it. */
+typedef struct PartFunction
+{
+	const char *name;
+	int			narguments;
+	Oid			arguments[MAX_PART_ARGUMENTS];
+	int			ncolumns;
+	Oid			columns[MAX_PART_COLUMNS];
+} PartFunction;
+
+/* A call of a hub's function. */
+typedef struct Hub
+{
+	Oid			schema;
+	Oid			owner;			/* of the function */
+	Reader		request;		/* its window and settings */
+	NameData	store;			/* that the shards are to read */
+	/* What all shards are told: */
+	Datum		arguments[NUM_PART_ARGUMENTS];
+	bool		is_null[NUM_PART_ARGUMENTS];
+} Hub;
+
+/* Takes a row of a shard, which is gone afterwards. */
+typedef void (*TakeRow) (void *state, const Datum *values, const bool *nulls);
+
+typedef struct Merge Merge;
+
+extern void begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter);
+extern void ask_shards(const Hub *hub, const PartFunction *part, const Datum *arguments,
+					   TakeRow take, void *state);
+extern Merge *begin_merge(const PartFunction *part, int nkeys, const int *keys);
+extern void add_to_merge(void *state, const Datum *values, const bool *nulls);
+extern void sort_merge(Merge *merge);
+extern bool next_merged(Merge *merge, const Datum **values, const bool **nulls);
+extern void end_merge(Merge *merge);
 
 #endif							/* EKRAN_SESSIONS_H */

@@ -154,6 +154,20 @@ check_session_row(TupleDesc columns)
 }
 
 /*
+ * Begin to return rows of type ekran_session_row.
+ */
+ReturnSetInfo *
+begin_session_rows(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *result;
+
+	InitMaterializedSRF(fcinfo, 0);
+	result = (ReturnSetInfo *) fcinfo->resultinfo;
+	check_session_row(result->setDesc);
+	return result;
+}
+
+/*
  * Put a session into the tuplestore of a set-returning function.
  */
 void
@@ -261,4 +275,161 @@ append_json_list_session(Json *json, const Session *session)
 	append_json_number(json, "userId", DatumGetInt32(stored[SESSION_USER_ID]),
 					   is_null[SESSION_USER_ID]);
 	end_json_object(json);
+}
+
+/* Columns of ekran_application_statistics and ekran_url_statistics. */
+enum
+{
+	USAGE_SESSION_ID,
+	USAGE_TIME_OF_DAY,
+	USAGE_LABEL,
+	USAGE_DURATION,
+	NUM_USAGE_COLUMNS
+};
+
+/*
+ * Put how long a session had something in use in an hour.
+ */
+void
+put_usage_row(ReturnSetInfo *result, const UsageRow *row)
+{
+	Interval	interval;
+	Datum		values[NUM_USAGE_COLUMNS];
+	bool		nulls[NUM_USAGE_COLUMNS] = {false};
+
+	values[USAGE_SESSION_ID] = Int64GetDatum(row->session_id);
+	values[USAGE_TIME_OF_DAY] = TimestampTzGetDatum(row->hour);
+	values[USAGE_LABEL] = PointerGetDatum(row->label);
+	nulls[USAGE_LABEL] = row->label == NULL;
+	values[USAGE_DURATION] = interval_datum(&interval, row->duration);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+void
+begin_json_usage(UsageJson *json, pg_tz *zone)
+{
+	begin_json(&json->json, zone, "[");
+	json->has_hour = false;
+}
+
+static void
+end_json_hour(UsageJson *json)
+{
+	if (!json->has_hour)
+		return;
+	end_json_array(&json->json);
+	append_json_number(&json->json, "sessionId", json->session_id, false);
+	append_json_moment(&json->json, "timeOfDay", json->hour, false);
+	end_json_object(&json->json);
+}
+
+/*
+ * Append such a row: what is of one session and hour is one element.
+ *
+ * Rule: rules.md, JSON.
+ */
+void
+append_json_usage(UsageJson *json, const UsageRow *row)
+{
+	if (!json->has_hour || json->session_id != row->session_id || json->hour != row->hour)
+	{
+		end_json_hour(json);
+		json->has_hour = true;
+		json->session_id = row->session_id;
+		json->hour = row->hour;
+		begin_json_object(&json->json);
+		begin_json_array(&json->json, "data");
+	}
+	begin_json_object(&json->json);
+	append_json_duration(&json->json, "duration", row->duration);
+	append_json_text(&json->json, "key", row->label);
+	end_json_object(&json->json);
+}
+
+text *
+end_json_usage(UsageJson *json)
+{
+	end_json_hour(json);
+	return end_json(&json->json, "]");
+}
+
+/* Columns of ekran_user_productivity. */
+enum
+{
+	PRODUCTIVITY_USER_ID,
+	PRODUCTIVITY_USER_NAME,
+	PRODUCTIVITY_DATE,
+	PRODUCTIVITY_TIME_OF_DAY,
+	PRODUCTIVITY_TOTAL_MINUTES,
+	NUM_PRODUCTIVITY_COLUMNS
+};
+
+static double
+minutes_of(int64 microseconds)
+{
+	return microseconds / (double) USECS_PER_MINUTE;
+}
+
+/*
+ * Put how long a user was active in an hour.
+ */
+void
+put_productivity_row(ReturnSetInfo *result, const ProductivityRow *row)
+{
+	Datum		values[NUM_PRODUCTIVITY_COLUMNS];
+	bool		nulls[NUM_PRODUCTIVITY_COLUMNS] = {false};
+
+	values[PRODUCTIVITY_USER_ID] = Int32GetDatum(row->user_id);
+	nulls[PRODUCTIVITY_USER_ID] = row->is_of_no_user;
+	values[PRODUCTIVITY_USER_NAME] = PointerGetDatum(row->user_name);
+	nulls[PRODUCTIVITY_USER_NAME] = row->user_name == NULL;
+	values[PRODUCTIVITY_DATE] = DateADTGetDatum(row->date);
+	values[PRODUCTIVITY_TIME_OF_DAY] = Int32GetDatum(row->hour);
+	values[PRODUCTIVITY_TOTAL_MINUTES] = Float8GetDatum(minutes_of(row->active));
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * Append such a row to the response.
+ *
+ * Rule: rules.md, JSON.
+ */
+void
+append_json_productivity(Json *json, const ProductivityRow *row)
+{
+	begin_json_object(json);
+	append_json_moment(json, "date", midnight_of(row->date, json->zone), false);
+	append_json_double(json, "totalMinutes", minutes_of(row->active));
+	append_json_text(json, "userName", row->user_name);
+	append_json_number(json, "timeOfDay", row->hour, false);
+	end_json_object(json);
+}
+
+/* Columns of ekran_session_timeline. */
+enum
+{
+	TIMELINE_FROM_TIME,
+	TIMELINE_TO_TIME,
+	TIMELINE_STATE,
+	TIMELINE_APPLICATION,
+	NUM_TIMELINE_COLUMNS
+};
+
+/*
+ * Put a part of a session's time.
+ */
+void
+put_timeline_row(ReturnSetInfo *result, const TimelineRow *row)
+{
+	Datum		values[NUM_TIMELINE_COLUMNS];
+	bool		nulls[NUM_TIMELINE_COLUMNS] = {false};
+	text	   *state = cstring_to_text(row->is_active ? "active" : "idle");
+
+	values[TIMELINE_FROM_TIME] = TimestampTzGetDatum(row->span.from);
+	values[TIMELINE_TO_TIME] = TimestampTzGetDatum(row->span.to);
+	values[TIMELINE_STATE] = PointerGetDatum(state);
+	values[TIMELINE_APPLICATION] = PointerGetDatum(row->application);
+	nulls[TIMELINE_APPLICATION] = row->application == NULL;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	pfree(state);
 }

@@ -26,9 +26,6 @@ PG_FUNCTION_INFO_V1(ekran_sessions_json);
 PG_FUNCTION_INFO_V1(ekran_session_list);
 PG_FUNCTION_INFO_V1(ekran_session_list_json);
 
-/* Where functions with a page have their filters; ARG_FILTERS is that of others. */
-#define ARG_PAGE_FILTERS	4
-
 /*
  * Return the sessions selected as rows of some kind.
  */
@@ -43,21 +40,10 @@ return_sessions(ReturnSetInfo *result, Reader *reader,
 			put_row(result, &chunk->sessions[i]);
 }
 
-static ReturnSetInfo *
-begin_sessions(FunctionCallInfo fcinfo)
-{
-	ReturnSetInfo *result;
-
-	InitMaterializedSRF(fcinfo, 0);
-	result = (ReturnSetInfo *) fcinfo->resultinfo;
-	check_session_row(result->setDesc);
-	return result;
-}
-
 static Datum
 return_page(FunctionCallInfo fcinfo, Reader *reader, const PageRequest *page)
 {
-	ReturnSetInfo *result = begin_sessions(fcinfo);
+	ReturnSetInfo *result = begin_session_rows(fcinfo);
 
 	begin_selecting(reader);
 	begin_measuring(reader);
@@ -174,9 +160,7 @@ go_on_beyond(RowByRow *call, const Session *session)
 {
 	Position	position = position_of(session);
 
-	if (position.login < call->position.login ||
-		(position.login == call->position.login &&
-		 position.session_id <= call->position.session_id))
+	if (compare_positions(&position, &call->position) <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("sessions come out of order"),
@@ -284,7 +268,7 @@ ekran_sessions_all(PG_FUNCTION_ARGS)
 		return return_row_by_row(fcinfo);
 
 	take_request(&reader, fcinfo, ARG_FILTERS);
-	result = begin_sessions(fcinfo);
+	result = begin_session_rows(fcinfo);
 	begin_selecting(&reader);
 	begin_measuring(&reader);
 	select_all(reader.selection);
@@ -309,7 +293,7 @@ ekran_sessions_total_count(PG_FUNCTION_ARGS)
 
 	take_request(&reader, fcinfo, ARG_FILTERS);
 	begin_selecting(&reader);
-	count = count_selected(reader.selection);
+	count = total_count_of(count_selected(reader.selection));
 	end_reading(&reader);
 	PG_RETURN_INT32(count);
 }
@@ -343,7 +327,7 @@ ekran_sessions_json(PG_FUNCTION_ARGS)
 	while ((chunk = next_measured_chunk(&reader)) != NULL)
 		for (int i = 0; i < chunk->count; i++)
 			append_json_session(&json, &chunk->sessions[i]);
-	total_count = count_selected(reader.selection);
+	total_count = total_count_of(count_selected(reader.selection));
 	end_reading(&reader);
 	PG_RETURN_TEXT_P(end_json(&json, psprintf("],\"totalCount\":%d}", total_count)));
 }

@@ -22,6 +22,7 @@
 #include "utils/hsearch.h"
 #include "utils/tuplestore.h"
 
+PG_FUNCTION_INFO_V1(ekran_part_productivity);
 PG_FUNCTION_INFO_V1(ekran_user_productivity);
 PG_FUNCTION_INFO_V1(ekran_user_productivity_json);
 
@@ -68,42 +69,20 @@ typedef struct Productivity
 	SpanList	united;			/* scratch */
 	MemoryContext context;		/* for all of it */
 	ReturnSetInfo *result;		/* where rows go as they are complete; NULL: */
+	PutProductivity put_row;	/* (how) */
 	ActiveHour *rows;			/* they are kept for a JSON response */
 	Size		count;
 	Size		allocated;
 } Productivity;
 
-/* Columns of ekran_user_productivity. */
-enum
+static ProductivityRow
+row_of(const ActiveHour *hour)
 {
-	PRODUCTIVITY_USER_ID,
-	PRODUCTIVITY_USER_NAME,
-	PRODUCTIVITY_DATE,
-	PRODUCTIVITY_TIME_OF_DAY,
-	PRODUCTIVITY_TOTAL_MINUTES,
-	NUM_PRODUCTIVITY_COLUMNS
-};
+	const User *user = hour->user;
+	ProductivityRow row = {user->key.is_null, user->key.user_id, user->name,
+		hour->date, hour->hour, hour->active};
 
-static double
-minutes_of(int64 microseconds)
-{
-	return microseconds / (double) USECS_PER_MINUTE;
-}
-
-static void
-put_hour_row(ReturnSetInfo *result, const ActiveHour *row)
-{
-	Datum		values[NUM_PRODUCTIVITY_COLUMNS];
-	bool		nulls[NUM_PRODUCTIVITY_COLUMNS] = {false};
-
-	values[PRODUCTIVITY_USER_ID] = Int32GetDatum(row->user->key.user_id);
-	nulls[PRODUCTIVITY_USER_ID] = row->user->key.is_null;
-	values[PRODUCTIVITY_USER_NAME] = PointerGetDatum(row->user->name);
-	nulls[PRODUCTIVITY_USER_NAME] = row->user->name == NULL;
-	values[PRODUCTIVITY_DATE] = DateADTGetDatum(row->date);
-	values[PRODUCTIVITY_TIME_OF_DAY] = Int32GetDatum(row->hour);
-	values[PRODUCTIVITY_TOTAL_MINUTES] = Float8GetDatum(minutes_of(row->active));
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return row;
 }
 
 static void
@@ -132,7 +111,11 @@ return_day(Productivity *productivity, User *user, int which)
 		if (row.active == 0)
 			continue;
 		if (productivity->result != NULL)
-			put_hour_row(productivity->result, &row);
+		{
+			ProductivityRow complete = row_of(&row);
+
+			productivity->put_row(productivity->result, &complete);
+		}
 		else
 			keep_row(productivity, &row);
 	}
@@ -312,7 +295,7 @@ add_session(Productivity *productivity, const Clipped *clipped)
  * Read all sessions, as a request has asked for it, and return the hours of their users.
  */
 static void
-read_productivity(Productivity *productivity, ReturnSetInfo *result)
+read_productivity(Productivity *productivity, ReturnSetInfo *result, PutProductivity put_row)
 {
 	Reader	   *reader = &productivity->reader;
 	HASHCTL		control = {0};
@@ -328,6 +311,7 @@ read_productivity(Productivity *productivity, ReturnSetInfo *result)
 	memset(&productivity->united, 0, sizeof(SpanList));
 	begin_hours(&productivity->hours, reader->zone);
 	productivity->result = result;
+	productivity->put_row = put_row;
 	productivity->count = 0;
 	productivity->allocated = 64;
 	productivity->rows = palloc(productivity->allocated * sizeof(ActiveHour));
@@ -372,7 +356,8 @@ ekran_user_productivity(PG_FUNCTION_ARGS)
 
 	take_request(&productivity.reader, fcinfo, ARG_FILTERS);
 	InitMaterializedSRF(fcinfo, 0);
-	read_productivity(&productivity, (ReturnSetInfo *) fcinfo->resultinfo);
+	read_productivity(&productivity, (ReturnSetInfo *) fcinfo->resultinfo,
+					  put_productivity_row);
 	end_reading(&productivity.reader);
 	return (Datum) 0;
 }
@@ -421,19 +406,38 @@ ekran_user_productivity_json(PG_FUNCTION_ARGS)
 
 	take_request(&productivity.reader, fcinfo, ARG_FILTERS);
 	begin_json(&json, productivity.reader.zone, "[");
-	read_productivity(&productivity, NULL);
+	read_productivity(&productivity, NULL, NULL);
 	qsort(productivity.rows, productivity.count, sizeof(ActiveHour), compare_rows);
 	for (Size i = 0; i < productivity.count; i++)
 	{
-		const ActiveHour *row = &productivity.rows[i];
+		ProductivityRow row = row_of(&productivity.rows[i]);
 
-		begin_json_object(&json);
-		append_json_moment(&json, "date", midnight_of(row->date, json.zone), false);
-		append_json_double(&json, "totalMinutes", minutes_of(row->active));
-		append_json_text(&json, "userName", row->user->name);
-		append_json_number(&json, "timeOfDay", row->hour, false);
-		end_json_object(&json);
+		append_json_productivity(&json, &row);
 	}
 	end_reading(&productivity.reader);
 	PG_RETURN_TEXT_P(end_json(&json, "]"));
+}
+
+/*
+ * ekran_part_productivity(store name, idle_threshold int, idle_policy text, time_zone text,
+ *						   start timestamptz, "end" timestamptz, users int[], clients uuid[])
+ *		returns table (user_id int, user_name text, date date, time_of_day int,
+ *					   active bigint)
+ *
+ * What a shard tells a hub of its users' active time, in microseconds.  Errors: as
+ * ekran_user_productivity.
+ */
+Datum
+ekran_part_productivity(PG_FUNCTION_ARGS)
+{
+	PartCall	call = begin_part_call(fcinfo);
+	Productivity productivity;
+
+	InitMaterializedSRF(fcinfo, 0);
+	productivity.reader = call.reader;
+	read_productivity(&productivity, (ReturnSetInfo *) fcinfo->resultinfo,
+					  put_part_productivity);
+	call.reader = productivity.reader;
+	end_part_call(&call);
+	return (Datum) 0;
 }

@@ -21,8 +21,17 @@
 void
 take_request(Reader *reader, FunctionCallInfo fcinfo, int first_filter)
 {
+	take_request_at(reader, fcinfo, 0, first_filter);
+}
+
+/*
+ * Likewise where other arguments come before the window.
+ */
+void
+take_request_at(Reader *reader, FunctionCallInfo fcinfo, int window, int first_filter)
+{
 	memset(reader, 0, sizeof(*reader));
-	reader->window = get_window_arguments(fcinfo, 0);
+	reader->window = get_window_arguments(fcinfo, window);
 	reader->filters = get_filter_arguments(fcinfo, first_filter);
 	reader->rule = idle_rule_setting();
 	reader->zone = session_timezone;
@@ -84,15 +93,26 @@ next_named_chunk(Reader *reader)
 }
 
 /*
+ * Measure the sessions of a chunk, and name them, if names are asked for.
+ */
+void
+measure_chunk(Reader *reader, Chunk *chunk)
+{
+	if (reader->names != NULL)
+		name_sessions(reader->names, chunk);
+	measure_sessions(reader->clipping, &reader->rule, chunk);
+}
+
+/*
  * The next sessions, named, if names are asked for, and measured; NULL at the end.
  */
 Chunk *
 next_measured_chunk(Reader *reader)
 {
-	Chunk	   *chunk = next_named_chunk(reader);
+	Chunk	   *chunk = next_chunk(reader->selection);
 
 	if (chunk != NULL)
-		measure_sessions(reader->clipping, &reader->rule, chunk);
+		measure_chunk(reader, chunk);
 	return chunk;
 }
 

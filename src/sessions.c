@@ -254,6 +254,7 @@ static const StoreQuery session_by_id = {
 };
 
 const Position before_all = {DT_NOBEGIN, PG_INT64_MIN};
+const Position after_all = {DT_NOEND, PG_INT64_MAX};
 
 /*
  * A window's days are looked up in session_count, and only what sticks out of them is
@@ -359,31 +360,41 @@ take_session(Session *session, const Rows *rows)
 }
 
 /*
- * Get the session that an argument names.  Its computer, which is stored by reference, is
- * not told.
- *
- * Errors: 22023 if no such session is visible to the caller.
+ * Find a session; false if no such one is visible to the caller.  Its computer, which is
+ * stored by reference, is not told.
  */
-Session
-get_session(const Store *store, const char *argument, int64 session_id, const char *hint)
+bool
+find_session(const Store *store, int64 session_id, Session *session)
 {
 	Datum		parameters[] = {Int64GetDatum(session_id)};
-	Session		session;
 	Rows		rows;
+	bool		is_found;
 
 	begin_rows(&rows, store, &session_by_id, parameters);
-	if (!next_row(&rows))
-		ereport(ERROR,
+	is_found = next_row(&rows);
+	if (is_found)
+		take_session(session, &rows);
+	end_rows(&rows);
+	session->is_null[SESSION_CLIENT_GUID] = true;
+	return is_found;
+}
+
+/*
+ * Refuse a session that an argument names.
+ *
+ * Errors: 22023.
+ */
+void
+refuse_unknown_session(const char *store, const char *argument, int64 session_id,
+					   const char *hint)
+{
+	ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
-						session_id, NameStr(store->name)),
+						session_id, store),
 				 errdetail("The %s given is " INT64_FORMAT ": that session has been deleted, never was, or is none that you may see.",
 						   argument, session_id),
 				 errhint("%s", hint)));
-	take_session(&session, &rows);
-	end_rows(&rows);
-	session.is_null[SESSION_CLIENT_GUID] = true;
-	return session;
 }
 
 /*
@@ -397,16 +408,37 @@ position_of(const Session *session)
 	return position;
 }
 
+int
+compare_positions(const Position *a, const Position *b)
+{
+	if (a->login != b->login)
+		return a->login > b->login ? 1 : -1;
+	return (a->session_id > b->session_id) - (a->session_id < b->session_id);
+}
+
+/*
+ * Refuse a session that a page is to follow.
+ *
+ * Errors: 22023.
+ */
+void
+refuse_unknown_keyset(const char *store, int64 session_id)
+{
+	refuse_unknown_session(store, "after_session_id", session_id,
+						   "Go on from an earlier row's session_id, or from null for the first page. "
+						   "In one REPEATABLE READ transaction, all pages show the same sessions.");
+}
+
 /*
  * Find where a keyset page begins.
  */
 static Position
 keyset_position(const Store *store, int64 session_id)
 {
-	Session		session = get_session(store, "after_session_id", session_id,
-									  "Go on from an earlier row's session_id, or from null for the first page. "
-									  "In one REPEATABLE READ transaction, all pages show the same sessions.");
+	Session		session;
 
+	if (!find_session(store, session_id, &session))
+		refuse_unknown_keyset(NameStr(store->name), session_id);
 	return position_of(&session);
 }
 
@@ -802,17 +834,80 @@ next_chunk(Selection *selection)
 }
 
 /*
+ * Ask for no more of what has been selected.
+ */
+void
+end_selection(Selection *selection)
+{
+	if (selection->is_open)
+		end_rows(&selection->rows);
+	selection->is_open = false;
+	selection->part = PART_NONE;
+}
+
+/*
+ * Are there counts of days to tell where the sessions lie from one place to another?
+ */
+bool
+has_days(Selection *selection, const Position *after, const Position *until)
+{
+	return (TIMESTAMP_NOT_FINITE(after->login) || TIMESTAMP_NOT_FINITE(until->login) ||
+			until->login - after->login > MANY_DAYS) &&
+		know_days(selection);
+}
+
+/*
+ * Add the days of the sessions within the window that begin between the logins of two
+ * places, as there are counts of days.
+ */
+void
+step_by_days(const Selection *selection, const Position *after, const Position *until,
+			 Steps *steps)
+{
+	const Window *window = selection->window;
+	TimestampTz last = Max(after->login, window->start);
+	TimestampTz end = TIMESTAMP_NOT_FINITE(until->login) ? window->end :
+		Min(until->login + 1, window->end);
+
+	for (Size i = 0; i < selection->days.count; i++)
+	{
+		const DayCount *day = &selection->days.days[i];
+		TimestampTz midnight = beginning_of_day(day->day);
+		TimestampTz next_midnight = beginning_of_day(day->day + 1);
+		TimestampTz from = Max(midnight, last == DT_NOBEGIN ? last : last + 1);
+		TimestampTz to = Min(next_midnight, end);
+		Step		step = {{from, PG_INT64_MIN}, {to - 1, PG_INT64_MAX}, day->sessions};
+
+		if (from >= to)
+			continue;
+		if (from > midnight || to < next_midnight)
+			step.sessions = count_logins_between(selection, from, to);
+		add_step(steps, &step);
+	}
+}
+
+/*
  * Count the sessions selected, on all pages.
+ */
+int64
+count_selected(Selection *selection)
+{
+	int64		across = count_sessions_across(selection);
+
+	/* A window that ends by its start has none within. */
+	return selection->window->start < selection->window->end ?
+		across + count_sessions_within(selection) : across;
+}
+
+/*
+ * The count as the endpoint has it.
  *
  * Errors: 22003 if there are more than an int holds.
  * Rule: rules.md, Total count; its type is the vendor's.
  */
 int32
-count_selected(Selection *selection)
+total_count_of(int64 count)
 {
-	int64		count = count_sessions_across(selection) +
-		count_sessions_within(selection);
-
 	if (count > PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),

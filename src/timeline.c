@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
+PG_FUNCTION_INFO_V1(ekran_part_timeline);
 PG_FUNCTION_INFO_V1(ekran_session_timeline);
 
 /* Where the function has its arguments. */
@@ -23,27 +24,20 @@ enum
 	ARG_WINDOW
 };
 
-/* Columns of ekran_session_timeline. */
-enum
-{
-	TIMELINE_FROM_TIME,
-	TIMELINE_TO_TIME,
-	TIMELINE_STATE,
-	TIMELINE_APPLICATION,
-	NUM_TIMELINE_COLUMNS
-};
-
 /* The row on its way, which neighbours alike are a part of. */
 typedef struct Row
 {
 	bool		is_some;
-	Span		span;
-	bool		is_active;
-	text	   *application;
-	MemoryContext context;		/* for that */
+	TimelineRow row;
+	MemoryContext context;		/* for its application */
 } Row;
 
-static int64
+/*
+ * Get the argument session_id, the first.
+ *
+ * Errors: 22023 for null.
+ */
+int64
 get_session_id(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(ARG_SESSION_ID))
@@ -71,25 +65,6 @@ learn_finish(const Reader *reader, Session *session)
 }
 
 static void
-put_row(ReturnSetInfo *result, const Row *row)
-{
-	Datum		values[NUM_TIMELINE_COLUMNS];
-	bool		nulls[NUM_TIMELINE_COLUMNS] = {false};
-	text	   *state;
-
-	if (!row->is_some)
-		return;
-	state = cstring_to_text(row->is_active ? "active" : "idle");
-	values[TIMELINE_FROM_TIME] = TimestampTzGetDatum(row->span.from);
-	values[TIMELINE_TO_TIME] = TimestampTzGetDatum(row->span.to);
-	values[TIMELINE_STATE] = PointerGetDatum(state);
-	values[TIMELINE_APPLICATION] = PointerGetDatum(row->application);
-	nulls[TIMELINE_APPLICATION] = row->application == NULL;
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	pfree(state);
-}
-
-static void
 begin_row(Row *row, const Stretch *stretch)
 {
 	MemoryContext caller_context;
@@ -97,15 +72,16 @@ begin_row(Row *row, const Stretch *stretch)
 	MemoryContextReset(row->context);
 	caller_context = MemoryContextSwitchTo(row->context);
 	row->is_some = true;
-	row->span = stretch->span;
-	row->is_active = stretch->is_active;
-	row->application = stretch->label == NULL ? NULL :
+	row->row.span = stretch->span;
+	row->row.is_active = stretch->is_active;
+	row->row.application = stretch->label == NULL ? NULL :
 		DatumGetTextPCopy(PointerGetDatum(stretch->label));
 	MemoryContextSwitchTo(caller_context);
 }
 
 static void
-return_timeline(ReturnSetInfo *result, Reader *reader, const Clipped *clipped)
+return_stretches(ReturnSetInfo *result, Reader *reader, const Clipped *clipped,
+				 PutTimeline put_row)
 {
 	Stretches	stretches;
 	Stretch		stretch;
@@ -117,16 +93,34 @@ return_timeline(ReturnSetInfo *result, Reader *reader, const Clipped *clipped)
 	begin_stretches_of(&stretches, reader->activities, clipped);
 	while (next_stretch(&stretches, &stretch))
 	{
-		if (row.is_some && row.is_active == stretch.is_active &&
-			compare_names(row.application, stretch.label) == 0)
-			row.span.to = stretch.span.to;
+		if (row.is_some && row.row.is_active == stretch.is_active &&
+			compare_names(row.row.application, stretch.label) == 0)
+			row.row.span.to = stretch.span.to;
 		else
 		{
-			put_row(result, &row);
+			if (row.is_some)
+				put_row(result, &row.row);
 			begin_row(&row, &stretch);
 		}
 	}
-	put_row(result, &row);
+	if (row.is_some)
+		put_row(result, &row.row);
+}
+
+/*
+ * Return what a session did, as it has been begun to read.
+ */
+static void
+return_timeline(ReturnSetInfo *result, Reader *reader, Session *session, PutTimeline put_row)
+{
+	learn_finish(reader, session);
+	reader->clipping = begin_clipping(&reader->store, &reader->window, &reader->trust);
+	reader->activities = begin_activities(&reader->store, APPLICATION_LABEL);
+	if (is_selected(&session->span, &reader->window))
+	{
+		clip_sessions(reader->clipping, session, 1);
+		return_stretches(result, reader, next_clipped(reader->clipping), put_row);
+	}
 }
 
 /*
@@ -152,17 +146,40 @@ ekran_session_timeline(PG_FUNCTION_ARGS)
 	find_store(&reader.store);
 
 	begin_reading(&reader);
-	session = get_session(&reader.store, "session_id", session_id,
-						  "Give the session_id of a session that ekran_sessions_all() returns.");
-	learn_finish(&reader, &session);
-	reader.clipping = begin_clipping(&reader.store, &reader.window, &reader.trust);
-	reader.activities = begin_activities(&reader.store, APPLICATION_LABEL);
-	if (is_selected(&session.span, &reader.window))
-	{
-		clip_sessions(reader.clipping, &session, 1);
-		return_timeline((ReturnSetInfo *) fcinfo->resultinfo, &reader,
-						next_clipped(reader.clipping));
-	}
+	if (!find_session(&reader.store, session_id, &session))
+		refuse_unknown_session(NameStr(reader.store.name), "session_id", session_id,
+							   TIMELINE_HINT);
+	return_timeline((ReturnSetInfo *) fcinfo->resultinfo, &reader, &session,
+					put_timeline_row);
 	end_reading(&reader);
+	return (Datum) 0;
+}
+
+/*
+ * ekran_part_timeline(store name, idle_threshold int, idle_policy text, time_zone text,
+ *					   start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *					   session_id bigint)
+ *		returns table (from_time, to_time bigint, is_active bool, application text)
+ *
+ * What a shard tells a hub of a session that is here: a row of nulls, then those of
+ * ekran_session_timeline; of another nothing.  Errors: likewise.
+ */
+Datum
+ekran_part_timeline(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	PartCall	call = begin_part_call(fcinfo);
+	Reader	   *reader = &call.reader;
+	Session		session;
+
+	InitMaterializedSRF(fcinfo, 0);
+	find_store(&reader->store);
+	begin_reading(reader);
+	if (find_session(&reader->store, PG_GETARG_INT64(NUM_PART_ARGUMENTS), &session))
+	{
+		put_part_timeline(result, NULL);
+		return_timeline(result, reader, &session, put_part_timeline);
+	}
+	end_part_call(&call);
 	return (Datum) 0;
 }

@@ -24,6 +24,7 @@
 
 PG_FUNCTION_INFO_V1(ekran_application_statistics);
 PG_FUNCTION_INFO_V1(ekran_application_statistics_json);
+PG_FUNCTION_INFO_V1(ekran_part_usage);
 PG_FUNCTION_INFO_V1(ekran_url_statistics);
 PG_FUNCTION_INFO_V1(ekran_url_statistics_json);
 
@@ -316,87 +317,62 @@ next_session_in_use(Usage *usage)
 	return NULL;
 }
 
-/* Columns of ekran_application_statistics and ekran_url_statistics. */
-enum
+static UsageRow
+row_of(const Session *session, const Sum *sum)
 {
-	USAGE_SESSION_ID,
-	USAGE_TIME_OF_DAY,
-	USAGE_LABEL,
-	USAGE_DURATION,
-	NUM_USAGE_COLUMNS
-};
+	UsageRow	row = {session->span.login, session->session_id, sum->hour,
+		sum->label->name, sum->duration};
+
+	return row;
+}
 
 static void
-put_sum_row(ReturnSetInfo *result, const Session *session, const Sum *sum)
+put_rows(ReturnSetInfo *result, Usage *usage,
+		 void (*put_row) (ReturnSetInfo *result, const UsageRow *row))
 {
-	Interval	interval;
-	Datum		values[NUM_USAGE_COLUMNS];
-	bool		nulls[NUM_USAGE_COLUMNS] = {false};
+	const Session *session;
 
-	values[USAGE_SESSION_ID] = Int64GetDatum(session->session_id);
-	values[USAGE_TIME_OF_DAY] = TimestampTzGetDatum(sum->hour);
-	values[USAGE_LABEL] = PointerGetDatum(sum->label->name);
-	nulls[USAGE_LABEL] = sum->label->name == NULL;
-	values[USAGE_DURATION] = interval_datum(&interval, sum->duration);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	while ((session = next_session_in_use(usage)) != NULL)
+		for (int i = 0; i < usage->count; i++)
+		{
+			UsageRow	row = row_of(session, &usage->sums[i]);
+
+			put_row(result, &row);
+		}
 }
 
 static Datum
 return_usage(FunctionCallInfo fcinfo, LabelKind kind)
 {
 	Usage		usage;
-	const Session *session;
 
 	take_request(&usage.reader, fcinfo, ARG_FILTERS);
 	InitMaterializedSRF(fcinfo, 0);
 	begin_usage(&usage, kind);
-	while ((session = next_session_in_use(&usage)) != NULL)
-		for (int i = 0; i < usage.count; i++)
-			put_sum_row((ReturnSetInfo *) fcinfo->resultinfo, session, &usage.sums[i]);
+	put_rows((ReturnSetInfo *) fcinfo->resultinfo, &usage, put_usage_row);
 	end_reading(&usage.reader);
 	return (Datum) 0;
-}
-
-/*
- * Append the hours of a session, each with its labels.
- */
-static void
-append_json_hours(Json *json, const Session *session, const Sum *sums, int count)
-{
-	for (int i = 0; i < count;)
-	{
-		TimestampTz hour = sums[i].hour;
-
-		begin_json_object(json);
-		begin_json_array(json, "data");
-		for (; i < count && sums[i].hour == hour; i++)
-		{
-			begin_json_object(json);
-			append_json_duration(json, "duration", sums[i].duration);
-			append_json_text(json, "key", sums[i].label->name);
-			end_json_object(json);
-		}
-		end_json_array(json);
-		append_json_number(json, "sessionId", session->session_id, false);
-		append_json_moment(json, "timeOfDay", hour, false);
-		end_json_object(json);
-	}
 }
 
 static Datum
 return_usage_json(FunctionCallInfo fcinfo, LabelKind kind)
 {
 	Usage		usage;
-	Json		json;
+	UsageJson	json;
 	const Session *session;
 
 	take_request(&usage.reader, fcinfo, ARG_FILTERS);
-	begin_json(&json, usage.reader.zone, "[");
+	begin_json_usage(&json, usage.reader.zone);
 	begin_usage(&usage, kind);
 	while ((session = next_session_in_use(&usage)) != NULL)
-		append_json_hours(&json, session, usage.sums, usage.count);
+		for (int i = 0; i < usage.count; i++)
+		{
+			UsageRow	row = row_of(session, &usage.sums[i]);
+
+			append_json_usage(&json, &row);
+		}
 	end_reading(&usage.reader);
-	PG_RETURN_TEXT_P(end_json(&json, "]"));
+	PG_RETURN_TEXT_P(end_json_usage(&json));
 }
 
 /*
@@ -457,4 +433,28 @@ Datum
 ekran_url_statistics_json(PG_FUNCTION_ARGS)
 {
 	return return_usage_json(fcinfo, URL_LABEL);
+}
+
+/*
+ * ekran_part_usage(store name, idle_threshold int, idle_policy text, time_zone text,
+ *					start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *					is_of_urls bool)
+ *		returns table (login, session_id, time_of_day bigint, label text, duration bigint)
+ *
+ * What a shard tells a hub of the use of applications, or of hosts, in the order of
+ * ekran_application_statistics.  Errors: likewise.
+ */
+Datum
+ekran_part_usage(PG_FUNCTION_ARGS)
+{
+	PartCall	call = begin_part_call(fcinfo);
+	Usage		usage;
+
+	InitMaterializedSRF(fcinfo, 0);
+	usage.reader = call.reader;
+	begin_usage(&usage, PG_GETARG_BOOL(NUM_PART_ARGUMENTS) ? URL_LABEL : APPLICATION_LABEL);
+	put_rows((ReturnSetInfo *) fcinfo->resultinfo, &usage, put_part_usage);
+	call.reader = usage.reader;
+	end_part_call(&call);
+	return (Datum) 0;
 }

@@ -1,0 +1,294 @@
+/*-------------------------------------------------------------------------
+ *
+ * create_hub.c
+ *	  Making a hub: a schema with functions over the shards of a foreign server.
+ *
+ * What a hub has is copied from the extension's own functions, of which there are two
+ * kinds: those that a shard has for hubs get one of the same name in PL/Proxy, which asks
+ * all shards for it, and those that read get one of the same name in this library, which
+ * asks by those.  None belongs to the extension, so that all of a hub is in a dump; all
+ * go with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/proclang.h"
+#include "ekran_sessions.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(ekran_create_hub);
+
+#define PROXY	"plproxy"
+
+/*
+ * The extension's functions that a hub has: those for hubs, and those that read.  What
+ * stands for the first kind in a hub asks the extension's schema on the shards, which is
+ * named as here.
+ */
+static const char find_functions[] =
+"SELECT p.proname::pg_catalog.text,"
+" pg_catalog.pg_get_function_arguments(p.oid),"
+" pg_catalog.pg_get_function_identity_arguments(p.oid),"
+" pg_catalog.pg_get_function_result(p.oid),"
+" (SELECT pg_catalog.string_agg('$' OPERATOR(pg_catalog.||) i, ', ' ORDER BY i)"
+"  FROM pg_catalog.generate_series(1, p.pronargs) i),"
+" p.probin, p.proname OPERATOR(pg_catalog.~) '^ekran_part_',"
+" p.proretset"
+" FROM pg_catalog.pg_proc p"
+" WHERE p.pronamespace OPERATOR(pg_catalog.=) $1"
+" AND (p.proname OPERATOR(pg_catalog.~) '^ekran_part_'"
+"  OR p.proname OPERATOR(pg_catalog.=) ANY (ARRAY["
+"   'ekran_sessions', 'ekran_sessions_after', 'ekran_sessions_total_count',"
+"   'ekran_sessions_json', 'ekran_sessions_all', 'ekran_session_list',"
+"   'ekran_application_statistics', 'ekran_url_statistics', 'ekran_user_productivity',"
+"   'ekran_session_timeline', 'ekran_session_list_json',"
+"   'ekran_application_statistics_json', 'ekran_url_statistics_json',"
+"   'ekran_user_productivity_json']::pg_catalog.name[]))"
+" ORDER BY 1";
+
+enum
+{
+	FUNCTION_NAME,
+	FUNCTION_ARGUMENTS,			/* as they are declared */
+	FUNCTION_IDENTITY,
+	FUNCTION_RESULT,
+	FUNCTION_PARAMETERS,		/* $1, $2 and so on */
+	FUNCTION_LIBRARY,
+	FUNCTION_IS_PART,
+	FUNCTION_IS_SET,
+	NUM_FUNCTION_COLUMNS
+};
+
+/* What of a hub is in other hands than who makes it, who would be trusted with it. */
+static const char find_strangers[] =
+"SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text,"
+" pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text"
+" FROM pg_catalog.pg_proc p"
+" WHERE p.pronamespace OPERATOR(pg_catalog.=) $1"
+" AND p.proowner OPERATOR(pg_catalog.<>) $2"
+" AND p.proname OPERATOR(pg_catalog.~) '^ekran_'"
+" ORDER BY 1 LIMIT 1";
+
+static void
+run(const char *command)
+{
+	int			result = SPI_execute(command, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+static void
+ask(const char *query, int count, Oid *types, Datum *values)
+{
+	int			result = SPI_execute_with_args(query, count, types, values, NULL, true, 0);
+
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
+}
+
+/*
+ * Refuse what a hub can't be made over, or by.
+ *
+ * Errors: 42501 for who is no superuser, 42704 without PL/Proxy or the server, 42809 for
+ * a server of another kind.
+ */
+static void
+check_prerequisites(const char *server_name)
+{
+	ForeignServer *server;
+
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to create a hub"),
+				 errdetail("Its functions are in C and in PL/Proxy, in which others create none.")));
+	if (!OidIsValid(get_language_oid(PROXY, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("language \"%s\" does not exist", PROXY),
+				 errhint("Install PL/Proxy (Debian's package postgresql-NN-plproxy), and call CREATE EXTENSION plproxy.")));
+	server = GetForeignServerByName(server_name, false);
+	if (strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, PROXY) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is none of foreign-data wrapper \"%s\"",
+						server_name, PROXY),
+				 errhint("Create one by CREATE SERVER ... FOREIGN DATA WRAPPER plproxy OPTIONS (p0 '...', p1 '...').")));
+}
+
+static Oid
+owner_of_schema(Oid schema)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for schema %u", schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * Make the hub's schema, or take one that is there.
+ *
+ * Errors: 42501 if it belongs to somebody who is no superuser.
+ */
+static Oid
+make_schema(const char *name)
+{
+	Oid			schema = get_namespace_oid(name, true);
+
+	if (!OidIsValid(schema))
+	{
+		run(psprintf("CREATE SCHEMA %s", quote_identifier(name)));
+		CommandCounterIncrement();
+		schema = get_namespace_oid(name, false);
+	}
+	if (!superuser_arg(owner_of_schema(schema)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("schema \"%s\" belongs to role \"%s\"", name,
+						GetUserNameFromId(owner_of_schema(schema), false)),
+				 errdetail("Who owns a hub's schema could put functions into the place of its own, which callers would run."),
+				 errhint("Give another schema, or let a superuser own this one.")));
+	return schema;
+}
+
+static char *
+column(uint64 row, int which)
+{
+	char	   *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, which + 1);
+
+	return value == NULL ? pstrdup("") : value;
+}
+
+/*
+ * The definition of a hub's function, or of what asks the shards.
+ */
+static void
+make_function(char *const *function, const char *schema, const char *server,
+			  const char *extension_schema)
+{
+	bool		is_part = function[FUNCTION_IS_PART][0] == 't';
+	const char *qualified = psprintf("%s.%s", quote_identifier(schema),
+									 quote_identifier(function[FUNCTION_NAME]));
+	StringInfoData command;
+
+	initStringInfo(&command);
+	appendStringInfo(&command, "CREATE OR REPLACE FUNCTION %s(%s) RETURNS %s ",
+					 qualified, function[FUNCTION_ARGUMENTS], function[FUNCTION_RESULT]);
+	if (is_part)
+		appendStringInfo(&command, "LANGUAGE plproxy AS %s",
+						 quote_literal_cstr(psprintf("CLUSTER %s; RUN ON ALL; SELECT s.* FROM %s.%s(%s) s;",
+													 quote_literal_cstr(server),
+													 quote_identifier(extension_schema),
+													 quote_identifier(function[FUNCTION_NAME]),
+													 function[FUNCTION_PARAMETERS])));
+	else
+		appendStringInfo(&command, "LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000%s AS %s, %s",
+						 function[FUNCTION_IS_SET][0] == 't' ? " ROWS 1000" : "",
+						 quote_literal_cstr(function[FUNCTION_LIBRARY]),
+						 quote_literal_cstr(psprintf("ekran_hub_%s",
+													 function[FUNCTION_NAME] + strlen("ekran_"))));
+	run(command.data);
+
+	qualified = psprintf("%s(%s)", qualified, function[FUNCTION_IDENTITY]);
+	run(psprintf("ALTER FUNCTION %s DEPENDS ON EXTENSION ekran_sessions", qualified));
+	run(psprintf("COMMENT ON FUNCTION %s IS %s", qualified,
+				 quote_literal_cstr(psprintf(is_part ?
+											 "Asks all shards of server \"%s\", for the functions of the hub." :
+											 "Returns what the extension's function of this name returns of one store, of all shards of server \"%s\" together, each at a moment of its own. Errors: as there; 08006 where a shard can't be asked, 55000 for a session, or a user's, on two of them; 40001 where sessions change faster than a page can be found.",
+											 server))));
+}
+
+/*
+ * Refuse functions in the hub's schema that another role could change.
+ *
+ * Errors: 42501.
+ */
+static void
+refuse_strangers(Oid schema)
+{
+	Oid			types[] = {OIDOID, OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(schema), ObjectIdGetDatum(GetUserId())};
+
+	ask(find_strangers, 2, types, values);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function %s belongs to role \"%s\"", column(0, 0), column(0, 1)),
+				 errdetail("Callers of the hub would run what that role makes of it."),
+				 errhint("Drop it, or give another schema.")));
+}
+
+static char *
+name_argument(FunctionCallInfo fcinfo, int argument, const char *what)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", what)));
+	return pstrdup(NameStr(*PG_GETARG_NAME(argument)));
+}
+
+/*
+ * ekran_create_hub(server name, schema name) returns void
+ *
+ * Makes, or makes anew, in the schema the functions of a hub over the shards of a foreign
+ * server of PL/Proxy.  Errors: 22004 for a null, those of check_prerequisites() and
+ * make_schema(), 42501 for functions there that are another role's.
+ */
+Datum
+ekran_create_hub(PG_FUNCTION_ARGS)
+{
+	char	   *server = name_argument(fcinfo, 0, "server");
+	char	   *schema_name = name_argument(fcinfo, 1, "schema");
+	Oid			own_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(own_schema)};
+	char	   *(*functions)[NUM_FUNCTION_COLUMNS];
+	uint64		count;
+	Oid			schema;
+	int			guc_nest_level;
+
+	require_writing("ekran_create_hub()");
+	check_prerequisites(server);
+	guc_nest_level = NewGUCNestLevel();
+	pin_search_path();
+	pin_quoting();
+	SPI_connect();
+
+	schema = make_schema(schema_name);
+	if (schema == own_schema)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a hub can't be in the extension's own schema"),
+				 errhint("Give another schema: callers have it first in their search_path.")));
+	ask(find_functions, 1, types, values);
+	count = SPI_processed;
+	functions = palloc(count * sizeof(*functions));
+	for (uint64 i = 0; i < count; i++)
+		for (int j = 0; j < NUM_FUNCTION_COLUMNS; j++)
+			functions[i][j] = column(i, j);
+	for (uint64 i = 0; i < count; i++)
+		make_function(functions[i], schema_name, server, get_namespace_name(own_schema));
+	CommandCounterIncrement();
+	refuse_strangers(schema);
+
+	SPI_finish();
+	AtEOXact_GUC(false, guc_nest_level);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,387 @@
+/*-------------------------------------------------------------------------
+ *
+ * hub.c
+ *	  Mechanism: asking all shards of a hub at once, and putting their parts of an answer
+ *	  into one order.
+ *
+ * A hub is a schema that ekran_create_hub() has made, with functions of the names,
+ * arguments and rows that the extension's own have, and beside them those that ask the
+ * shards, which are in PL/Proxy.  That connects, as who calls and to the shards of a
+ * foreign server, sends to all of them before it waits for any, and leaves nothing open.
+ *
+ * What travels is told by neither side's settings: see parts.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_operator_d.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "ekran_sessions.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/tuplesort.h"
+#include "utils/typcache.h"
+
+/* What begins the messages of PL/Proxy's own, which are about what it can't reach. */
+#define PROXY_PREFIX	"PL/Proxy function "
+
+/*
+ * Find the hub that a function is one of: its schema.
+ */
+static void
+find_hub(Hub *hub, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	hub->schema = form->pronamespace;
+	hub->owner = form->proowner;
+	ReleaseSysCache(tuple);
+}
+
+/*
+ * Take what a function of a hub is asked for, checked as a store would, and the settings.
+ *
+ * Errors: 22023 if start is later than end.
+ */
+void
+begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter)
+{
+	Reader	   *request = &hub->request;
+	Datum	   *arguments = hub->arguments;
+
+	memset(hub, 0, sizeof(*hub));
+	find_hub(hub, fcinfo->flinfo->fn_oid);
+	request->window = get_window_arguments(fcinfo, window);
+	request->rule = idle_rule_setting();
+	request->zone = session_timezone;
+	namestrcpy(&hub->store, store_setting());
+
+	arguments[PART_STORE] = NameGetDatum(&hub->store);
+	arguments[PART_IDLE_THRESHOLD] =
+		Int32GetDatum((int32) (request->rule.threshold / USECS_PER_SEC));
+	arguments[PART_IDLE_POLICY] =
+		CStringGetTextDatum(request->rule.policy == IDLE_POLICY_WHOLE ? "whole" : "excess");
+	arguments[PART_TIME_ZONE] = CStringGetTextDatum(pg_get_timezone_name(request->zone));
+	arguments[PART_START] = TimestampTzGetDatum(request->window.start);
+	arguments[PART_END] = TimestampTzGetDatum(request->window.end);
+	for (int i = 0; i < 2; i++)
+	{
+		hub->is_null[PART_USERS + i] = first_filter < 0 || PG_ARGISNULL(first_filter + i);
+		if (!hub->is_null[PART_USERS + i])
+			arguments[PART_USERS + i] = PG_GETARG_DATUM(first_filter + i);
+	}
+}
+
+/*
+ * Find the function of a hub that asks all shards.
+ *
+ * It must be as ekran_create_hub() makes it, in the same hands as the function that has
+ * been called: with another's, whoever may create functions in the schema could have
+ * callers run what they have written.
+ *
+ * Errors: 42883 if it is missing, 42501 if it is another's, or not for the caller.
+ */
+static Oid
+find_part_function(const Hub *hub, const PartFunction *part)
+{
+	oidvector  *types = buildoidvector(part->arguments, part->narguments);
+	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(part->name),
+										PointerGetDatum(types),
+										ObjectIdGetDatum(hub->schema));
+	Form_pg_proc form;
+	Oid			function;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("hub \"%s\" has no function %s",
+						get_namespace_name(hub->schema), part->name),
+				 errhint("Call ekran_create_hub() again, which completes it.")));
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	function = form->oid;
+	if (form->proowner != hub->owner || !form->proretset)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function %s of hub \"%s\" is not as ekran_create_hub() makes it",
+						part->name, get_namespace_name(hub->schema)),
+				 errhint("Drop it, and call ekran_create_hub() again.")));
+	ReleaseSysCache(tuple);
+	if (!MAY_EXECUTE(function, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, part->name);
+	return function;
+}
+
+/*
+ * Throw on what has been caught.  That a shard can't be reached comes from PL/Proxy as an
+ * internal error: make it one of connections.
+ */
+static void
+rethrow_of_shard(MemoryContext context)
+{
+	ErrorData  *error;
+	const char *rest;
+	int			length;
+
+	if (geterrcode() != ERRCODE_INTERNAL_ERROR)
+		PG_RE_THROW();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (strncmp(error->message, PROXY_PREFIX, strlen(PROXY_PREFIX)) != 0 ||
+		(rest = strstr(error->message, "): ")) == NULL)
+		PG_RE_THROW();
+	FlushErrorState();
+	rest += strlen("): ");
+	for (length = strlen(rest); length > 0 && rest[length - 1] == '\n';)
+		length--;
+	error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
+	error->message = psprintf("a shard can't be asked: %.*s", length, rest);
+	error->detail = pstrdup("Without it there is no answer, and no part of one.");
+	error->hint = pstrdup("Repeat the query when the shard is there; where it is, the hub's foreign server and the caller's user mapping say.");
+	ReThrowError(error);
+}
+
+/*
+ * Check that a row has the columns that it is read by.
+ */
+static void
+check_columns(const PartFunction *part, TupleDesc columns)
+{
+	bool		is_same = columns->natts == part->ncolumns;
+
+	for (int i = 0; is_same && i < part->ncolumns; i++)
+		is_same = TupleDescAttr(columns, i)->atttypid == part->columns[i];
+	if (!is_same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("function %s does not return what a hub reads", part->name),
+				 errhint("Drop it, and call ekran_create_hub() again.")));
+}
+
+static void
+take_row(const PartFunction *part, Datum row, bool isnull, TakeRow take, void *state)
+{
+	Datum		values[MAX_PART_COLUMNS];
+	bool		nulls[MAX_PART_COLUMNS];
+
+	if (part->ncolumns == 1)
+	{
+		values[0] = row;
+		nulls[0] = isnull;
+	}
+	else
+	{
+		HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+		TupleDesc	columns = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+													 HeapTupleHeaderGetTypMod(header));
+		HeapTupleData tuple;
+
+		check_columns(part, columns);
+		tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+		ItemPointerSetInvalid(&tuple.t_self);
+		tuple.t_tableOid = InvalidOid;
+		tuple.t_data = header;
+		heap_deform_tuple(&tuple, columns, values, nulls);
+		ReleaseTupleDesc(columns);
+	}
+	take(state, values, nulls);
+}
+
+/*
+ * Call the function, which returns row after row, and take them.
+ */
+static void
+call_part_function(const PartFunction *part, FmgrInfo *function, const Hub *hub,
+				   const Datum *arguments, TakeRow take, void *state)
+{
+	LOCAL_FCINFO(fcinfo, MAX_PART_ARGUMENTS);
+	ReturnSetInfo result = {.type = T_ReturnSetInfo};
+	ExprContext *context = CreateStandaloneExprContext();
+
+	result.econtext = context;
+	result.allowedModes = SFRM_ValuePerCall;
+	result.returnMode = SFRM_ValuePerCall;
+	InitFunctionCallInfoData(*fcinfo, function, part->narguments, InvalidOid, NULL,
+							 (Node *) &result);
+	for (int i = 0; i < part->narguments; i++)
+	{
+		fcinfo->args[i].value = i < NUM_PART_ARGUMENTS ?
+			hub->arguments[i] : arguments[i - NUM_PART_ARGUMENTS];
+		fcinfo->args[i].isnull = i < NUM_PART_ARGUMENTS && hub->is_null[i];
+	}
+	for (;;)
+	{
+		MemoryContext caller_context;
+		Datum		row;
+
+		CHECK_FOR_INTERRUPTS();
+		ResetExprContext(context);
+		caller_context = MemoryContextSwitchTo(context->ecxt_per_tuple_memory);
+		fcinfo->isnull = false;
+		result.isDone = ExprSingleResult;
+		row = FunctionCallInvoke(fcinfo);
+		MemoryContextSwitchTo(caller_context);
+		if (result.isDone != ExprMultipleResult)
+			break;
+		take_row(part, row, fcinfo->isnull, take, state);
+	}
+	FreeExprContext(context, true);
+}
+
+/*
+ * Ask all shards, at once, by the function for it, whose arguments are those of the hub's
+ * caller and then these, and take what they return, one shard after the other.
+ *
+ * Errors: 08006 if one of them can't be asked, and those of the shards.
+ */
+void
+ask_shards(const Hub *hub, const PartFunction *part, const Datum *arguments,
+		   TakeRow take, void *state)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	FmgrInfo	function;
+	int			guc_nest_level;
+
+	fmgr_info(find_part_function(hub, part), &function);
+
+	/* Times that travel as text are to be read as they are meant. */
+	guc_nest_level = NewGUCNestLevel();
+	pin_setting("DateStyle", "ISO, YMD");
+	PG_TRY();
+	{
+		call_part_function(part, &function, hub, arguments, take, state);
+	}
+	PG_CATCH();
+	{
+		rethrow_of_shard(caller_context);
+	}
+	PG_END_TRY();
+	AtEOXact_GUC(false, guc_nest_level);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/* The parts of an answer, on their way into one order. */
+struct Merge
+{
+	TupleDesc	columns;		/* those of a part, then a number */
+	Tuplesortstate *sort;
+	TupleTableSlot *row;
+	int64		number;			/* of rows added */
+};
+
+static Oid
+less_operator(Oid type)
+{
+	switch (type)
+	{
+		case INT4OID:
+			return Int4LessOperator;
+		case INT8OID:
+			return Int8LessOperator;
+		case TEXTOID:
+			return TextLessOperator;
+	}
+	elog(ERROR, "no order of type %u", type);
+}
+
+/*
+ * Begin to put rows in the order of some of their columns, counted from 0, nulls last,
+ * names by collation "C"; those alike stay as they come.  What doesn't fit into work_mem
+ * goes to disk.
+ */
+Merge *
+begin_merge(const PartFunction *part, int nkeys, const int *keys)
+{
+	Merge	   *merge = palloc0(sizeof(Merge));
+	AttrNumber	attributes[MAX_MERGE_KEYS + 1];
+	Oid			operators[MAX_MERGE_KEYS + 1];
+	Oid			collations[MAX_MERGE_KEYS + 1];
+	bool		nulls_first[MAX_MERGE_KEYS + 1] = {false};
+
+	merge->columns = CreateTemplateTupleDesc(part->ncolumns + 1);
+	for (int i = 0; i <= part->ncolumns; i++)
+		TupleDescInitEntry(merge->columns, i + 1, NULL,
+						   i < part->ncolumns ? part->columns[i] : INT8OID, -1, 0);
+	FINISH_TUPLE_DESC(merge->columns);
+	for (int i = 0; i <= nkeys; i++)
+	{
+		Oid			type;
+
+		attributes[i] = i < nkeys ? keys[i] + 1 : part->ncolumns + 1;
+		type = TupleDescAttr(merge->columns, attributes[i] - 1)->atttypid;
+		operators[i] = less_operator(type);
+		collations[i] = type == TEXTOID ? C_COLLATION_OID : InvalidOid;
+	}
+	merge->sort = tuplesort_begin_heap(merge->columns, nkeys + 1, attributes, operators,
+									   collations, nulls_first, work_mem, NULL,
+									   TUPLESORT_NONE);
+	merge->row = MakeSingleTupleTableSlot(merge->columns, &TTSOpsVirtual);
+	return merge;
+}
+
+/*
+ * Add a row: a TakeRow.
+ */
+void
+add_to_merge(void *state, const Datum *values, const bool *nulls)
+{
+	Merge	   *merge = state;
+	TupleTableSlot *row = merge->row;
+	int			number = merge->columns->natts - 1;
+
+	ExecClearTuple(row);
+	memcpy(row->tts_values, values, number * sizeof(Datum));
+	memcpy(row->tts_isnull, nulls, number * sizeof(bool));
+	row->tts_values[number] = Int64GetDatum(merge->number++);
+	row->tts_isnull[number] = false;
+	ExecStoreVirtualTuple(row);
+	tuplesort_puttupleslot(merge->sort, row);
+}
+
+/*
+ * Begin to read all that has been added, in order.
+ */
+void
+sort_merge(Merge *merge)
+{
+	ExecDropSingleTupleTableSlot(merge->row);
+	tuplesort_performsort(merge->sort);
+	merge->row = MakeSingleTupleTableSlot(merge->columns, &TTSOpsMinimalTuple);
+}
+
+/*
+ * Read the next row; false at the end.  It is there until the next call.
+ */
+bool
+next_merged(Merge *merge, const Datum **values, const bool **nulls)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (!tuplesort_gettupleslot(merge->sort, true, false, merge->row, NULL))
+		return false;
+	slot_getallattrs(merge->row);
+	*values = merge->row->tts_values;
+	*nulls = merge->row->tts_isnull;
+	return true;
+}
+
+void
+end_merge(Merge *merge)
+{
+	ExecDropSingleTupleTableSlot(merge->row);
+	tuplesort_end(merge->sort);
+}

@@ -1,0 +1,839 @@
+/*-------------------------------------------------------------------------
+ *
+ * hub_functions.c
+ *	  The functions of a hub: those of the extension that read, over many stores.
+ *
+ * Each takes the request as a store's would, asks all shards for their parts, and puts
+ * these in order.  What it returns of a shard holds at one moment, that of the shard's
+ * snapshot; there is none that all of them share.
+ *
+ * A page is where so many sessions of all shards together lie before it.  In steps, the
+ * shards tell where that is; that is a hint, for the sessions may change.  Then each
+ * tells, under one snapshot, how many lie before that place, and which follow: what comes
+ * of that is exact, or else there is too little of it, and all begins anew.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "ekran_sessions.h"
+#include "funcapi.h"
+#include "nodes/execnodes.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(ekran_hub_application_statistics);
+PG_FUNCTION_INFO_V1(ekran_hub_application_statistics_json);
+PG_FUNCTION_INFO_V1(ekran_hub_session_list);
+PG_FUNCTION_INFO_V1(ekran_hub_session_list_json);
+PG_FUNCTION_INFO_V1(ekran_hub_session_timeline);
+PG_FUNCTION_INFO_V1(ekran_hub_sessions);
+PG_FUNCTION_INFO_V1(ekran_hub_sessions_after);
+PG_FUNCTION_INFO_V1(ekran_hub_sessions_all);
+PG_FUNCTION_INFO_V1(ekran_hub_sessions_json);
+PG_FUNCTION_INFO_V1(ekran_hub_sessions_total_count);
+PG_FUNCTION_INFO_V1(ekran_hub_url_statistics);
+PG_FUNCTION_INFO_V1(ekran_hub_url_statistics_json);
+PG_FUNCTION_INFO_V1(ekran_hub_user_productivity);
+PG_FUNCTION_INFO_V1(ekran_hub_user_productivity_json);
+
+#define PART_ARGUMENT_TYPES \
+	NAMEOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, \
+	INT4ARRAYOID, UUIDARRAYOID
+
+static const PartFunction part_sessions = {
+	"ekran_part_sessions", 16,
+	{PART_ARGUMENT_TYPES, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID, BOOLOID, BOOLOID},
+	NUM_PART_COLUMNS,
+	{INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+	INT8OID, INT8OID}
+};
+
+static const PartFunction part_steps = {
+	"ekran_part_steps", 13,
+	{PART_ARGUMENT_TYPES, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID},
+	NUM_STEP_COLUMNS,
+	{INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
+};
+
+static const PartFunction part_total_count = {
+	"ekran_part_total_count", 8, {PART_ARGUMENT_TYPES}, 1, {INT8OID}
+};
+
+static const PartFunction part_login = {
+	"ekran_part_login", 9, {PART_ARGUMENT_TYPES, INT8OID}, 1, {INT8OID}
+};
+
+static const PartFunction part_usage = {
+	"ekran_part_usage", 9, {PART_ARGUMENT_TYPES, BOOLOID},
+	NUM_PART_USAGE_COLUMNS, {INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID}
+};
+
+static const PartFunction part_productivity = {
+	"ekran_part_productivity", 8, {PART_ARGUMENT_TYPES},
+	NUM_PART_PRODUCTIVITY_COLUMNS, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}
+};
+
+static const PartFunction part_timeline = {
+	"ekran_part_timeline", 9, {PART_ARGUMENT_TYPES, INT8OID},
+	NUM_PART_TIMELINE_COLUMNS, {INT8OID, INT8OID, BOOLOID, TEXTOID}
+};
+
+/* A page of no more sessions is asked for at once, as deep as it is. */
+#define FEW_SESSIONS	100
+
+/* How often the shards are asked where a page is, and then for it. */
+#define MAX_ROUNDS		6
+#define MAX_ATTEMPTS	10
+
+/*
+ * Refuse what should be on one shard and is on several: what is returned of it would be
+ * wrong.
+ */
+pg_noreturn static void
+refuse_duplicate(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s on more than one shard", what),
+			 errhint("Keep each session on one shard, and all sessions of a user on the same one, as those without a user.")));
+}
+
+/*
+ * Sessions in order
+ */
+
+/* The parts of what is asked for, and what the shards tell of all sessions. */
+typedef struct SessionParts
+{
+	Merge	   *merge;
+	int64		rows;
+	int64		preceding;
+	int64		total;
+	Position	latest;			/* of the session read last */
+	Session		session;
+} SessionParts;
+
+static int64
+add_counts(int64 a, int64 b)
+{
+	int64		sum;
+
+	if (pg_add_s64_overflow(a, b, &sum))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("bigint out of range")));
+	return sum;
+}
+
+static void
+take_session_part(void *state, const Datum *values, const bool *nulls)
+{
+	SessionParts *parts = state;
+
+	if (nulls[PART_SESSION_ID])
+	{
+		parts->preceding = add_counts(parts->preceding, DatumGetInt64(values[PART_PRECEDING]));
+		parts->total = add_counts(parts->total, DatumGetInt64(values[PART_TOTAL]));
+	}
+	else
+	{
+		parts->rows++;
+		add_to_merge(parts->merge, values, nulls);
+	}
+}
+
+/* What of the sessions is asked for. */
+typedef struct PartRequest
+{
+	Position	after;
+	Position	until;
+	int64		wanted;
+	bool		is_named;
+	bool		is_ranked;		/* how many lie before? */
+	bool		is_counted;		/* how many are there? */
+} PartRequest;
+
+static void
+read_parts(const Hub *hub, const PartRequest *request, SessionParts *parts)
+{
+	static const int keys[] = {PART_LOGIN, PART_SESSION_ID};
+	Datum		arguments[] = {
+		Int64GetDatum(request->after.login), Int64GetDatum(request->after.session_id),
+		Int64GetDatum(request->until.login), Int64GetDatum(request->until.session_id),
+		Int64GetDatum(request->wanted), BoolGetDatum(request->is_named),
+		BoolGetDatum(request->is_ranked), BoolGetDatum(request->is_counted)
+	};
+
+	memset(parts, 0, sizeof(*parts));
+	parts->latest = before_all;
+	parts->merge = begin_merge(&part_sessions, lengthof(keys), keys);
+	ask_shards(hub, &part_sessions, arguments, take_session_part, parts);
+	sort_merge(parts->merge);
+}
+
+/*
+ * The next session, as if it had been read and measured here; NULL at the end.
+ *
+ * Errors: 55000 for one that is on two shards.
+ */
+static const Session *
+next_session_part(SessionParts *parts)
+{
+	Session    *session = &parts->session;
+	const Datum *values;
+	const bool *nulls;
+	Position	position;
+
+	if (!next_merged(parts->merge, &values, &nulls))
+		return NULL;
+	memset(session, 0, sizeof(*session));
+	session->session_id = DatumGetInt64(values[PART_SESSION_ID]);
+	session->span.login = DatumGetInt64(values[PART_LOGIN]);
+	session->stored[SESSION_SESSION_ID] = values[PART_SESSION_ID];
+	session->stored[SESSION_CLIENT_GUID] = values[PART_CLIENT_GUID];
+	session->is_null[SESSION_CLIENT_GUID] = nulls[PART_CLIENT_GUID];
+	session->stored[SESSION_USER_ID] = values[PART_USER_ID];
+	session->is_null[SESSION_USER_ID] = nulls[PART_USER_ID];
+	session->client_name = values[PART_CLIENT_NAME];
+	session->has_client_name = !nulls[PART_CLIENT_NAME];
+	session->user_name = values[PART_USER_NAME];
+	session->has_user_name = !nulls[PART_USER_NAME];
+	session->measure.has_moment = !nulls[PART_FIRST_MOMENT];
+	if (session->measure.has_moment)
+	{
+		session->measure.first = DatumGetInt64(values[PART_FIRST_MOMENT]);
+		session->measure.last = DatumGetInt64(values[PART_LAST_MOMENT]);
+	}
+	session->measure.duration = DatumGetInt64(values[PART_DURATION]);
+	session->measure.idle = DatumGetInt64(values[PART_IDLE]);
+
+	position = position_of(session);
+	if (compare_positions(&position, &parts->latest) == 0)
+		refuse_duplicate(psprintf("session " INT64_FORMAT " is", position.session_id));
+	parts->latest = position;
+	return session;
+}
+
+/* The steps of all shards. */
+typedef struct StepParts
+{
+	int			count;
+	int			allocated;
+	Step	   *steps;
+} StepParts;
+
+static int
+get_numbers(Datum array, Datum **numbers)
+{
+	int			count;
+
+	deconstruct_array(DatumGetArrayTypeP(array), INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+					  TYPALIGN_DOUBLE, numbers, NULL, &count);
+	return count;
+}
+
+static void
+take_steps(void *state, const Datum *values, const bool *nulls)
+{
+	StepParts  *parts = state;
+	Datum	   *numbers[NUM_STEP_COLUMNS];
+	int			count = 0;
+
+	(void) nulls;
+	for (int i = 0; i < NUM_STEP_COLUMNS; i++)
+	{
+		int			length = get_numbers(values[i], &numbers[i]);
+
+		if (i > 0 && length != count)
+			elog(ERROR, "a shard's steps don't match");
+		count = length;
+	}
+	while (parts->count + count > parts->allocated)
+	{
+		parts->allocated *= 2;
+		parts->steps = repalloc(parts->steps, parts->allocated * sizeof(Step));
+	}
+	for (int i = 0; i < count; i++)
+	{
+		Step	   *step = &parts->steps[parts->count++];
+
+		step->to.login = DatumGetInt64(numbers[STEP_TO_LOGINS][i]);
+		step->to.session_id = DatumGetInt64(numbers[STEP_TO_SESSION_IDS][i]);
+		step->sessions = DatumGetInt64(numbers[STEP_SESSIONS][i]);
+		step->from.login = DatumGetInt64(numbers[STEP_FROM_LOGINS][i]);
+		step->from.session_id = step->sessions == 1 ? step->to.session_id : PG_INT64_MIN;
+	}
+}
+
+/*
+ * Have the shards narrow the range in which the sessions lie from one number up to
+ * another.
+ */
+static void
+find_range(const Hub *hub, OrderRange *range, int64 first, int64 end)
+{
+	int64		former = PG_INT64_MAX;
+
+	for (int round = 0; round < MAX_ROUNDS; round++)
+	{
+		Datum		arguments[] = {
+			Int64GetDatum(range->after.login), Int64GetDatum(range->after.session_id),
+			Int64GetDatum(range->until.login), Int64GetDatum(range->until.session_id),
+			Int64GetDatum(end - range->least_before)
+		};
+		StepParts	parts = {.allocated = MAX_STEPS};
+
+		parts.steps = palloc(parts.allocated * sizeof(Step));
+		ask_shards(hub, &part_steps, arguments, take_steps, &parts);
+		narrow_range(range, parts.steps, parts.count, first, end);
+		pfree(parts.steps);
+		if (range->is_exact || range->sessions <= (end - first) * 3 / 2 ||
+			range->sessions >= former)
+			return;
+		former = range->sessions;
+	}
+}
+
+/* What a page begins with. */
+typedef struct PageStart
+{
+	bool		is_empty;
+	Position	after;			/* a place, */
+	int64		offset;			/* and so many sessions beyond it */
+} PageStart;
+
+/*
+ * Read a page: what next_session_part() returns then is its first session.
+ *
+ * Errors: 40001 if the sessions change faster than they can be found.
+ */
+static void
+read_page(const Hub *hub, const PageStart *start, int64 size, bool is_counted,
+		  SessionParts *parts)
+{
+	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
+	{
+		/* A page that has got away is looked for in more. */
+		int64		margin = attempt * MAX_PAGE_SIZE;
+		int64		end = start->offset + size + margin;
+		PartRequest request = {start->after, after_all, end, true, false, is_counted};
+		int64		offset = start->offset;
+
+		if (start->is_empty || size == 0)
+			request.wanted = offset = 0;
+		else if (end > FEW_SESSIONS)
+		{
+			OrderRange	range = {.after = start->after,.until = after_all};
+
+			find_range(hub, &range, Max(start->offset - margin, 0), end);
+			request.after = range.after;
+			request.until = range.until;
+			request.wanted = PG_INT64_MAX;
+			request.is_ranked = compare_positions(&range.after, &start->after) != 0;
+		}
+		read_parts(hub, &request, parts);
+
+		offset -= parts->preceding;
+		if (offset >= 0 &&
+			(offset + size <= parts->rows ||
+			 compare_positions(&request.until, &after_all) == 0))
+		{
+			while (offset-- > 0 && next_session_part(parts) != NULL)
+				;
+			return;
+		}
+		end_merge(parts->merge);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("sessions change faster than the page can be found"),
+			 errhint("Repeat the query, or go on by ekran_sessions_after().")));
+}
+
+/*
+ * Where a page by number begins.
+ */
+static PageStart
+start_of_page(const PageRequest *page)
+{
+	PageStart	start = {false, before_all, 0};
+
+	/* No table holds so many sessions as to reach such a page. */
+	start.is_empty = pg_mul_s64_overflow(page->index, page->size, &start.offset) ||
+		start.offset > PG_INT64_MAX / 2;
+	return start;
+}
+
+typedef struct FoundLogin
+{
+	int			count;
+	TimestampTz login;
+} FoundLogin;
+
+static void
+take_login(void *state, const Datum *values, const bool *nulls)
+{
+	FoundLogin *found = state;
+
+	(void) nulls;
+	found->count++;
+	found->login = DatumGetInt64(values[0]);
+}
+
+/*
+ * Where a page begins that follows a session.
+ *
+ * Errors: 22023 for an unknown one.
+ */
+static PageStart
+start_of_keyset(const Hub *hub, const PageRequest *page)
+{
+	PageStart	start = {false, before_all, 0};
+	Datum		arguments[] = {Int64GetDatum(page->after_session_id)};
+	FoundLogin	found = {0};
+
+	if (!page->is_keyset)
+		return start;
+	ask_shards(hub, &part_login, arguments, take_login, &found);
+	if (found.count == 0)
+		refuse_unknown_keyset(NameStr(hub->store), page->after_session_id);
+	if (found.count > 1)
+		refuse_duplicate(psprintf("session " INT64_FORMAT " is", page->after_session_id));
+	start.after.login = found.login;
+	start.after.session_id = page->after_session_id;
+	return start;
+}
+
+static Datum
+return_page(ReturnSetInfo *result, const Hub *hub, const PageStart *start, int64 size)
+{
+	SessionParts parts;
+	const Session *session;
+
+	read_page(hub, start, size, false, &parts);
+	while (size-- > 0 && (session = next_session_part(&parts)) != NULL)
+		put_session_row(result, session);
+	end_merge(parts.merge);
+	return (Datum) 0;
+}
+
+/*
+ * ekran_sessions() of a hub.  Arguments, rows and errors are those of the extension's own;
+ * 08006 where a shard can't be asked, 40001 if the page can't be found, 55000 for a session
+ * that is on two shards.
+ */
+Datum
+ekran_hub_sessions(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+	PageRequest page;
+	PageStart	start;
+	ReturnSetInfo *result;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_PAGE_FILTERS);
+	page = get_page_arguments(fcinfo, "count", "page");
+	result = begin_session_rows(fcinfo);
+	start = start_of_page(&page);
+	return return_page(result, &hub, &start, page.size);
+}
+
+/*
+ * ekran_sessions_after() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_sessions_after(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+	PageRequest page;
+	PageStart	start;
+	ReturnSetInfo *result;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_PAGE_FILTERS);
+	page = get_keyset_arguments(fcinfo);
+	result = begin_session_rows(fcinfo);
+	start = start_of_keyset(&hub, &page);
+	return return_page(result, &hub, &start, page.size);
+}
+
+/*
+ * ekran_sessions_json() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_sessions_json(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+	PageRequest page;
+	PageStart	start;
+	SessionParts parts;
+	Json		json;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_PAGE_FILTERS);
+	page = get_page_arguments(fcinfo, "sessionCount", "pageIndex");
+	begin_json(&json, hub.request.zone, "{\"sessions\":[");
+	start = start_of_page(&page);
+	read_page(&hub, &start, page.size, true, &parts);
+	for (int64 i = 0; i < page.size; i++)
+	{
+		const Session *session = next_session_part(&parts);
+
+		if (session == NULL)
+			break;
+		append_json_session(&json, session);
+	}
+	end_merge(parts.merge);
+	PG_RETURN_TEXT_P(end_json(&json, psprintf("],\"totalCount\":%d}",
+											  total_count_of(parts.total))));
+}
+
+static void
+read_all_parts(const Hub *hub, bool is_named, SessionParts *parts)
+{
+	PartRequest request = {before_all, after_all, PG_INT64_MAX, is_named, false, false};
+
+	read_parts(hub, &request, parts);
+}
+
+/*
+ * ekran_sessions_all() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_sessions_all(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+	SessionParts parts;
+	const Session *session;
+	ReturnSetInfo *result;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	result = begin_session_rows(fcinfo);
+	read_all_parts(&hub, true, &parts);
+	while ((session = next_session_part(&parts)) != NULL)
+		put_session_row(result, session);
+	end_merge(parts.merge);
+	return (Datum) 0;
+}
+
+/*
+ * ekran_session_list() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_session_list(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+	SessionParts parts;
+	const Session *session;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	InitMaterializedSRF(fcinfo, 0);
+	read_all_parts(&hub, false, &parts);
+	while ((session = next_session_part(&parts)) != NULL)
+		put_list_row((ReturnSetInfo *) fcinfo->resultinfo, session);
+	end_merge(parts.merge);
+	return (Datum) 0;
+}
+
+/*
+ * ekran_session_list_json() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_session_list_json(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+	SessionParts parts;
+	const Session *session;
+	Json		json;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	begin_json(&json, hub.request.zone, "[");
+	read_all_parts(&hub, false, &parts);
+	while ((session = next_session_part(&parts)) != NULL)
+		append_json_list_session(&json, session);
+	end_merge(parts.merge);
+	PG_RETURN_TEXT_P(end_json(&json, "]"));
+}
+
+/*
+ * The count
+ */
+
+static void
+take_count(void *state, const Datum *values, const bool *nulls)
+{
+	int64	   *total = state;
+
+	(void) nulls;
+	*total = add_counts(*total, DatumGetInt64(values[0]));
+}
+
+/*
+ * ekran_sessions_total_count() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_sessions_total_count(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+	int64		total = 0;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	ask_shards(&hub, &part_total_count, NULL, take_count, &total);
+	PG_RETURN_INT32(total_count_of(total));
+}
+
+/*
+ * Statistics
+ */
+
+static Merge *
+read_usage(const Hub *hub, bool is_of_urls)
+{
+	static const int keys[] = {PART_USAGE_LOGIN, PART_USAGE_SESSION_ID};
+	Datum		arguments[] = {BoolGetDatum(is_of_urls)};
+	Merge	   *merge = begin_merge(&part_usage, lengthof(keys), keys);
+
+	ask_shards(hub, &part_usage, arguments, add_to_merge, merge);
+	sort_merge(merge);
+	return merge;
+}
+
+static bool
+next_usage(Merge *merge, UsageRow *row)
+{
+	const Datum *values;
+	const bool *nulls;
+
+	if (!next_merged(merge, &values, &nulls))
+		return false;
+	row->login = DatumGetInt64(values[PART_USAGE_LOGIN]);
+	row->session_id = DatumGetInt64(values[PART_USAGE_SESSION_ID]);
+	row->hour = DatumGetInt64(values[PART_USAGE_TIME_OF_DAY]);
+	row->label = nulls[PART_USAGE_LABEL] ? NULL : DatumGetTextPP(values[PART_USAGE_LABEL]);
+	row->duration = DatumGetInt64(values[PART_USAGE_DURATION]);
+	return true;
+}
+
+static Datum
+return_usage(FunctionCallInfo fcinfo, bool is_of_urls)
+{
+	Hub			hub;
+	Merge	   *merge;
+	UsageRow	row;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	InitMaterializedSRF(fcinfo, 0);
+	merge = read_usage(&hub, is_of_urls);
+	while (next_usage(merge, &row))
+		put_usage_row((ReturnSetInfo *) fcinfo->resultinfo, &row);
+	end_merge(merge);
+	return (Datum) 0;
+}
+
+static Datum
+return_usage_json(FunctionCallInfo fcinfo, bool is_of_urls)
+{
+	Hub			hub;
+	Merge	   *merge;
+	UsageRow	row;
+	UsageJson	json;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	begin_json_usage(&json, hub.request.zone);
+	merge = read_usage(&hub, is_of_urls);
+	while (next_usage(merge, &row))
+		append_json_usage(&json, &row);
+	end_merge(merge);
+	PG_RETURN_TEXT_P(end_json_usage(&json));
+}
+
+/*
+ * ekran_application_statistics() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_application_statistics(PG_FUNCTION_ARGS)
+{
+	return return_usage(fcinfo, false);
+}
+
+/*
+ * ekran_application_statistics_json() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_application_statistics_json(PG_FUNCTION_ARGS)
+{
+	return return_usage_json(fcinfo, false);
+}
+
+/*
+ * ekran_url_statistics() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_url_statistics(PG_FUNCTION_ARGS)
+{
+	return return_usage(fcinfo, true);
+}
+
+/*
+ * ekran_url_statistics_json() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_url_statistics_json(PG_FUNCTION_ARGS)
+{
+	return return_usage_json(fcinfo, true);
+}
+
+static bool
+next_productivity(Merge *merge, ProductivityRow *row)
+{
+	const Datum *values;
+	const bool *nulls;
+
+	if (!next_merged(merge, &values, &nulls))
+		return false;
+	row->is_of_no_user = nulls[PART_PRODUCTIVITY_USER_ID];
+	row->user_id = DatumGetInt32(values[PART_PRODUCTIVITY_USER_ID]);
+	row->user_name = nulls[PART_PRODUCTIVITY_USER_NAME] ? NULL :
+		DatumGetTextPP(values[PART_PRODUCTIVITY_USER_NAME]);
+	row->date = DatumGetInt32(values[PART_PRODUCTIVITY_DAY]);
+	row->hour = DatumGetInt32(values[PART_PRODUCTIVITY_HOUR]);
+	row->active = DatumGetInt64(values[PART_PRODUCTIVITY_ACTIVE]);
+	return true;
+}
+
+/*
+ * Read the hours of all users, each of which must come from one shard: what a user's
+ * sessions have active at once counts once, and only they can tell.
+ *
+ * Errors: 55000 if there is one from two.
+ */
+static void
+read_productivity(const Hub *hub,
+				  void (*take) (void *state, const ProductivityRow *row), void *state)
+{
+	static const int keys[] = {PART_PRODUCTIVITY_USER_ID, PART_PRODUCTIVITY_DAY,
+	PART_PRODUCTIVITY_HOUR};
+	Merge	   *merge = begin_merge(&part_productivity, lengthof(keys), keys);
+	ProductivityRow row;
+	ProductivityRow former = {.hour = -1};
+
+	ask_shards(hub, &part_productivity, NULL, add_to_merge, merge);
+	sort_merge(merge);
+	while (next_productivity(merge, &row))
+	{
+		if (row.hour == former.hour && row.date == former.date &&
+			row.is_of_no_user == former.is_of_no_user &&
+			(row.is_of_no_user || row.user_id == former.user_id))
+			refuse_duplicate(row.is_of_no_user ? "sessions without a user are" :
+							 psprintf("sessions of user %d are", row.user_id));
+		take(state, &row);
+		former = row;
+	}
+	end_merge(merge);
+}
+
+static void
+return_productivity(void *state, const ProductivityRow *row)
+{
+	put_productivity_row(state, row);
+}
+
+/*
+ * ekran_user_productivity() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_user_productivity(PG_FUNCTION_ARGS)
+{
+	Hub			hub;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	InitMaterializedSRF(fcinfo, 0);
+	read_productivity(&hub, return_productivity, fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+static void
+sort_by_name(void *state, const ProductivityRow *row)
+{
+	Datum		values[NUM_PART_PRODUCTIVITY_COLUMNS];
+	bool		nulls[NUM_PART_PRODUCTIVITY_COLUMNS] = {false};
+
+	values[PART_PRODUCTIVITY_USER_ID] = Int32GetDatum(row->user_id);
+	nulls[PART_PRODUCTIVITY_USER_ID] = row->is_of_no_user;
+	values[PART_PRODUCTIVITY_USER_NAME] = PointerGetDatum(row->user_name);
+	nulls[PART_PRODUCTIVITY_USER_NAME] = row->user_name == NULL;
+	values[PART_PRODUCTIVITY_DAY] = Int32GetDatum(row->date);
+	values[PART_PRODUCTIVITY_HOUR] = Int32GetDatum(row->hour);
+	values[PART_PRODUCTIVITY_ACTIVE] = Int64GetDatum(row->active);
+	add_to_merge(state, values, nulls);
+}
+
+/*
+ * ekran_user_productivity_json() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_user_productivity_json(PG_FUNCTION_ARGS)
+{
+	static const int keys[] = {PART_PRODUCTIVITY_USER_NAME, PART_PRODUCTIVITY_DAY,
+	PART_PRODUCTIVITY_HOUR, PART_PRODUCTIVITY_USER_ID};
+	Merge	   *merge = begin_merge(&part_productivity, lengthof(keys), keys);
+	Hub			hub;
+	ProductivityRow row;
+	Json		json;
+
+	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
+	begin_json(&json, hub.request.zone, "[");
+	read_productivity(&hub, sort_by_name, merge);
+	sort_merge(merge);
+	while (next_productivity(merge, &row))
+		append_json_productivity(&json, &row);
+	end_merge(merge);
+	PG_RETURN_TEXT_P(end_json(&json, "]"));
+}
+
+typedef struct TimelineParts
+{
+	ReturnSetInfo *result;
+	int			shards;			/* that have the session */
+} TimelineParts;
+
+static void
+take_timeline(void *state, const Datum *values, const bool *nulls)
+{
+	TimelineParts *parts = state;
+	TimelineRow row;
+
+	if (nulls[PART_TIMELINE_FROM_TIME])
+	{
+		parts->shards++;
+		return;
+	}
+	row.span.from = DatumGetInt64(values[PART_TIMELINE_FROM_TIME]);
+	row.span.to = DatumGetInt64(values[PART_TIMELINE_TO_TIME]);
+	row.is_active = DatumGetBool(values[PART_TIMELINE_IS_ACTIVE]);
+	row.application = nulls[PART_TIMELINE_APPLICATION] ? NULL :
+		DatumGetTextPP(values[PART_TIMELINE_APPLICATION]);
+	put_timeline_row(parts->result, &row);
+}
+
+/*
+ * ekran_session_timeline() of a hub.  Errors: likewise.
+ */
+Datum
+ekran_hub_session_timeline(PG_FUNCTION_ARGS)
+{
+	int64		session_id = get_session_id(fcinfo);
+	Datum		arguments[] = {Int64GetDatum(session_id)};
+	TimelineParts parts = {0};
+	Hub			hub;
+
+	begin_hub_call(&hub, fcinfo, 1, -1);
+	InitMaterializedSRF(fcinfo, 0);
+	parts.result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ask_shards(&hub, &part_timeline, arguments, take_timeline, &parts);
+	if (parts.shards == 0)
+		refuse_unknown_session(NameStr(hub.store), "session_id", session_id, TIMELINE_HINT);
+	if (parts.shards > 1)
+		refuse_duplicate(psprintf("session " INT64_FORMAT " is", session_id));
+	return (Datum) 0;
+}

@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.c
+ *	  How deep the parts of an order are, as arithmetic.  Nothing here reads a table.
+ *
+ * A shard tells a hub in steps where its sessions lie in the order of logins: from
+ * which to which so many.  A step may be a session, some that follow each other, or a
+ * day.  The steps of all shards together say between which places a page lies.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ekran_sessions.h"
+
+/*
+ * Halve the steps at least, by putting neighbours together.
+ */
+static void
+coarsen(Steps *steps)
+{
+	do
+	{
+		int			count = 0;
+
+		steps->grain *= 2;
+		for (int i = 0; i < steps->count; i++)
+		{
+			Step	   *last = &steps->steps[count - 1];
+			const Step *step = &steps->steps[i];
+
+			if (count > 0 && last->sessions + step->sessions <= steps->grain)
+			{
+				last->to = step->to;
+				last->sessions += step->sessions;
+			}
+			else
+				steps->steps[count++] = *step;
+		}
+		steps->count = count;
+	} while (steps->count > MAX_STEPS / 2);
+}
+
+void
+begin_steps(Steps *steps)
+{
+	steps->count = 0;
+	steps->grain = 1;
+	steps->steps = palloc(MAX_STEPS * sizeof(Step));
+}
+
+/*
+ * Add a step beyond all those before.
+ */
+void
+add_step(Steps *steps, const Step *step)
+{
+	if (step->sessions == 0)
+		return;
+	if (steps->count > 0)
+	{
+		Step	   *last = &steps->steps[steps->count - 1];
+
+		if (last->sessions + step->sessions <= steps->grain)
+		{
+			last->to = step->to;
+			last->sessions += step->sessions;
+			return;
+		}
+	}
+	if (steps->count == MAX_STEPS)
+		coarsen(steps);
+	steps->steps[steps->count++] = *step;
+}
+
+static int
+compare_begins(const void *a, const void *b)
+{
+	return compare_positions(&((const Step *) a)->from, &((const Step *) b)->from);
+}
+
+static int
+compare_ends(const void *a, const void *b)
+{
+	return compare_positions(&((const Step *) a)->to, &((const Step *) b)->to);
+}
+
+/*
+ * Narrow a range of the order, of which these are the steps on all shards, to what
+ * surely has the sessions from one number up to another, counted from 0; the steps are
+ * put in another order.
+ *
+ * In the midst of a step, nobody knows how many of its sessions lie before: between none
+ * and all.
+ */
+void
+narrow_range(OrderRange *range, Step *steps, int count, int64 first, int64 end)
+{
+	Step	   *begins = palloc(Max(count, 1) * sizeof(Step));
+	OrderRange	narrowed = *range;
+	int64		least = range->least_before;
+	int64		most = range->most_before;
+	int			begun = 0;
+
+	memcpy(begins, steps, count * sizeof(Step));
+	qsort(begins, count, sizeof(Step), compare_begins);
+	qsort(steps, count, sizeof(Step), compare_ends);
+	for (int i = 0; i < count; i++)
+	{
+		const Position *place = &steps[i].to;
+
+		least += steps[i].sessions;
+		while (begun < count && compare_positions(&begins[begun].from, place) <= 0)
+			most += begins[begun++].sessions;
+		if (most <= first)
+		{
+			narrowed.after = *place;
+			narrowed.least_before = least;
+			narrowed.most_before = most;
+		}
+		if (least >= end)
+		{
+			narrowed.until = *place;
+			break;
+		}
+	}
+
+	narrowed.is_exact = true;
+	narrowed.sessions = 0;
+	for (int i = 0; i < count; i++)
+		if (compare_positions(&begins[i].to, &narrowed.after) > 0 &&
+			compare_positions(&begins[i].from, &narrowed.until) <= 0)
+		{
+			narrowed.sessions += begins[i].sessions;
+			narrowed.is_exact = narrowed.is_exact && begins[i].sessions == 1;
+		}
+	pfree(begins);
+	*range = narrowed;
+}
