@@ -48,6 +48,7 @@ OBJS = \
 	src/steps.o \
 	src/store.o \
 	src/stretches.o \
+	src/subtransaction.o \
 	src/timeline.o \
 	src/touched.o \
 	src/transition.o \
@@ -55,7 +56,8 @@ OBJS = \
 	src/triggers.o \
 	src/trust.o \
 	src/usage.o \
-	src/window.o
+	src/window.o \
+	src/wire.o
 
 # Where this file is: a build may be outside of it.
 SOURCE := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))

@@ -16,8 +16,9 @@ COMMENT ON FUNCTION ekran_create_hub(name, name) IS
 'Makes in the schema, or makes there anew, the functions of a hub over the shards of a foreign server of PL/Proxy: those of the extension that read, by the same names, with the same arguments and rows, and those that they ask the shards by. The extension is to be on each shard, in a schema of the same name as here. Errors: 42501 for who is no superuser, and for a schema, or functions in it, of somebody who could change what callers run; 42704 without PL/Proxy or the server, 42809 for a server of another foreign-data wrapper, 22004 for a null, 22023 for the extension''s own schema.';
 
 -- What a shard tells a hub.  The first eight arguments are what its caller has set and
--- asked for.  Moments are microseconds since the beginning of 2000 in UTC, spans of time
--- microseconds, so that no setting has a part in how they travel.
+-- asked for.  Rows come packed, many in a bytea, and no setting has a part in how they
+-- travel: moments are microseconds since the beginning of 2000 in UTC, spans of time
+-- microseconds.
 
 CREATE FUNCTION ekran_part_sessions(
 	store name,
@@ -35,20 +36,8 @@ CREATE FUNCTION ekran_part_sessions(
 	wanted bigint,
 	is_named boolean,
 	is_ranked boolean,
-	is_counted boolean,
-	OUT session_id bigint,
-	OUT client_guid uuid,
-	OUT client_name text,
-	OUT user_id integer,
-	OUT user_name text,
-	OUT login bigint,
-	OUT first_moment bigint,
-	OUT last_moment bigint,
-	OUT duration bigint,
-	OUT idle bigint,
-	OUT preceding bigint,
-	OUT total bigint)
-RETURNS SETOF record
+	is_counted boolean)
+RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000;
 
@@ -68,12 +57,8 @@ CREATE FUNCTION ekran_part_steps(
 	after_session_id bigint,
 	until_login bigint,
 	until_session_id bigint,
-	wanted bigint,
-	OUT from_logins bigint[],
-	OUT to_logins bigint[],
-	OUT to_session_ids bigint[],
-	OUT sessions bigint[])
-RETURNS SETOF record
+	wanted bigint)
+RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
 
@@ -89,7 +74,7 @@ CREATE FUNCTION ekran_part_total_count(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[])
-RETURNS SETOF bigint
+RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
 
@@ -106,7 +91,7 @@ CREATE FUNCTION ekran_part_login(
 	users integer[],
 	clients uuid[],
 	session_id bigint)
-RETURNS SETOF bigint
+RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
 
@@ -122,13 +107,8 @@ CREATE FUNCTION ekran_part_usage(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[],
-	is_of_urls boolean,
-	OUT login bigint,
-	OUT session_id bigint,
-	OUT time_of_day bigint,
-	OUT label text,
-	OUT duration bigint)
-RETURNS SETOF record
+	is_of_urls boolean)
+RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000;
 
@@ -143,13 +123,8 @@ CREATE FUNCTION ekran_part_productivity(
 	start timestamp with time zone,
 	"end" timestamp with time zone,
 	users integer[],
-	clients uuid[],
-	OUT user_id integer,
-	OUT user_name text,
-	OUT day integer,
-	OUT time_of_day integer,
-	OUT active bigint)
-RETURNS SETOF record
+	clients uuid[])
+RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000;
 
@@ -165,12 +140,8 @@ CREATE FUNCTION ekran_part_timeline(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[],
-	session_id bigint,
-	OUT from_time bigint,
-	OUT to_time bigint,
-	OUT is_active boolean,
-	OUT application text)
-RETURNS SETOF record
+	session_id bigint)
+RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100;
 

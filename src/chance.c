@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 #include "tcop/pquery.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 /* So many statements on a session's activities, on average, until a fold. */
@@ -142,10 +141,18 @@ compact_some(const Store *store)
 	end_count_fold(&fold);
 }
 
-static void
-take_chance(const Store *store, const Chance *chance)
+/* A chance, of a store. */
+typedef struct StoreChance
 {
-	Store		owned = *store;
+	const Store *store;
+	const Chance *chance;
+} StoreChance;
+
+static void
+take_chance(void *argument)
+{
+	const Chance *chance = ((StoreChance *) argument)->chance;
+	Store		owned = *((StoreChance *) argument)->store;
 	CallerRights caller = become_owner(&owned, OWNER_KEEPS);
 
 	SPI_connect();
@@ -164,38 +171,19 @@ take_chance(const Store *store, const Chance *chance)
 static void
 try_chance(const Store *store, const Chance *chance)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	ResourceOwner caller_owner = CurrentResourceOwner;
+	StoreChance taken = {store, chance};
+	ErrorData  *error = run_in_subtransaction(take_chance, &taken);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller_context);
-	PG_TRY();
-	{
-		take_chance(store, chance);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller_context);
-		CurrentResourceOwner = caller_owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(error);
-		ereport(LOG,
-				(errmsg("could not fold in what is pending in store \"%s\": %s",
-						NameStr(store->name), error->message),
-				 errdetail("It stays pending. What is returned is exact all the same.")));
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller_context);
-	CurrentResourceOwner = caller_owner;
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
+	ereport(LOG,
+			(errmsg("could not fold in what is pending in store \"%s\": %s",
+					NameStr(store->name), error->message),
+			 errdetail("It stays pending. What is returned is exact all the same.")));
+	FreeErrorData(error);
 }
 
 /*

@@ -317,6 +317,9 @@ static const ViewDefinition store_views[] = {
 	},
 };
 
+/* How often it is seen what a store lacks, where others change it meanwhile. */
+#define MAX_SURVEYS	10
+
 /* What who may not make a store is told. */
 #define CREATOR_GRANTS \
 	"To make a store takes CREATE on the database, or USAGE and CREATE on a schema that is there. " \
@@ -1861,6 +1864,40 @@ check_transaction(const StoreBuild *build)
 				 errhint("Call ekran_create_store() as a statement of its own.")));
 }
 
+static void
+see(void *argument)
+{
+	StoreBuild *build = argument;
+
+	AcceptInvalidationMessages();
+	build->tables_before = changes_of_tables();
+	build->lock = NoLock;
+	build->is_stale = false;
+	memset(build->is_made, 0, sizeof(build->is_made));
+	ensure_store(build);
+}
+
+/*
+ * See what the store lacks, again where others change it meanwhile: statistics that the
+ * server takes of a table by itself are a change too.
+ */
+static void
+survey(StoreBuild *build)
+{
+	ErrorData  *error;
+	int			attempts = 0;
+
+	build->is_survey = true;
+	while ((error = run_in_subtransaction(see, build)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE ||
+			++attempts == MAX_SURVEYS)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+}
+
 /*
  * See what the store lacks, and lock what is there of it as far as that takes, until
  * what is lacking then takes no more.  Agents are kept out as long as that alone.
@@ -1873,15 +1910,9 @@ lock_what_it_takes(StoreBuild *build)
 	List	   *tables = NIL;
 	LOCKMODE	held = NoLock;
 
-	build->is_survey = true;
 	while (true)
 	{
-		AcceptInvalidationMessages();
-		build->tables_before = changes_of_tables();
-		build->lock = NoLock;
-		build->is_stale = false;
-		memset(build->is_made, 0, sizeof(build->is_made));
-		ensure_store(build);
+		survey(build);
 		/* Partitions may have come while others were waited for. */
 		if (build->lock <= held &&
 			(held == NoLock || equal(tables, find_relations(build))))

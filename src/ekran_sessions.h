@@ -493,6 +493,10 @@ extern void note_piece_row(RowChanges *changes, const TriggerData *trigger);
 extern void sum_up_sessions(RowChanges *changes, TouchedSessions *deleted,
 							TouchedSessions *renamed, TouchedSessions *changed);
 
+/* subtransaction.c: trying what may fail */
+
+extern ErrorData *run_in_subtransaction(void (*action) (void *argument), void *argument);
+
 /* transition.c: what a statement on activity touched */
 
 extern void touch_rows(TouchedSet *set, const TriggerData *trigger,
@@ -1026,7 +1030,7 @@ typedef struct OrderRange
 	bool		is_exact;		/* or is it known one by one? */
 } OrderRange;
 
-extern void begin_steps(Steps *steps);
+extern void begin_steps(Steps *steps, int64 grain);
 extern void add_step(Steps *steps, const Step *step);
 extern void narrow_range(OrderRange *range, Step *steps, int count, int64 first, int64 end);
 
@@ -1300,7 +1304,7 @@ typedef struct UsageJson
 	TimestampTz hour;
 } UsageJson;
 
-extern void put_usage_row(ReturnSetInfo *result, const UsageRow *row);
+extern void put_usage_row(void *result, const UsageRow *row);
 extern void begin_json_usage(UsageJson *json, pg_tz *zone);
 extern void append_json_usage(UsageJson *json, const UsageRow *row);
 extern text *end_json_usage(UsageJson *json);
@@ -1316,9 +1320,9 @@ typedef struct ProductivityRow
 	int64		active;
 } ProductivityRow;
 
-typedef void (*PutProductivity) (ReturnSetInfo *result, const ProductivityRow *row);
+typedef void (*PutProductivity) (void *result, const ProductivityRow *row);
 
-extern void put_productivity_row(ReturnSetInfo *result, const ProductivityRow *row);
+extern void put_productivity_row(void *result, const ProductivityRow *row);
 extern void append_json_productivity(Json *json, const ProductivityRow *row);
 
 /* A part of a session's time. */
@@ -1329,14 +1333,14 @@ typedef struct TimelineRow
 	const text *application;	/* or NULL */
 } TimelineRow;
 
-typedef void (*PutTimeline) (ReturnSetInfo *result, const TimelineRow *row);
+typedef void (*PutTimeline) (void *result, const TimelineRow *row);
 
 /* What who asks for the timeline of an unknown session is told. */
 #define TIMELINE_HINT \
 	"Give the session_id of a session that ekran_sessions_all() returns."
 
 extern int64 get_session_id(FunctionCallInfo fcinfo);
-extern void put_timeline_row(ReturnSetInfo *result, const TimelineRow *row);
+extern void put_timeline_row(void *result, const TimelineRow *row);
 
 /* parts.c: what a shard tells a hub */
 
@@ -1375,9 +1379,9 @@ enum
 /* Columns of ekran_part_steps. */
 enum
 {
-	STEP_FROM_LOGINS,
-	STEP_TO_LOGINS,
-	STEP_TO_SESSION_IDS,
+	STEP_FROM_LOGIN,
+	STEP_TO_LOGIN,
+	STEP_TO_SESSION_ID,
 	STEP_SESSIONS,
 	NUM_STEP_COLUMNS
 };
@@ -1414,23 +1418,58 @@ enum
 	NUM_PART_TIMELINE_COLUMNS
 };
 
+/* wire.c: rows on their way from a shard to a hub */
+
+#define MAX_PART_COLUMNS	NUM_PART_COLUMNS
+
+/* Their columns, of types bigint, integer, text and uuid. */
+typedef struct PartShape
+{
+	int			ncolumns;
+	Oid			columns[MAX_PART_COLUMNS];
+} PartShape;
+
+extern const PartShape sessions_shape;
+extern const PartShape steps_shape;
+extern const PartShape number_shape;
+extern const PartShape usage_shape;
+extern const PartShape productivity_shape;
+extern const PartShape timeline_shape;
+
+/* The rows that a shard returns. */
+typedef struct PartRows
+{
+	ReturnSetInfo *result;
+	const PartShape *shape;
+	StringInfoData pack;
+	int			count;			/* of rows in it */
+} PartRows;
+
+/* Takes a row of a shard, which is gone afterwards. */
+typedef void (*TakeRow) (void *state, const Datum *values, const bool *nulls);
+
+extern void begin_part_rows(PartRows *rows, ReturnSetInfo *result, const PartShape *shape);
+extern void put_part_row(PartRows *rows, const Datum *values, const bool *nulls);
+extern void end_part_rows(PartRows *rows);
+extern void take_pack(const PartShape *shape, bytea *packed, TakeRow take, void *state);
+
 /* A hub's call of a shard. */
 typedef struct PartCall
 {
 	Reader		reader;
 	int			guc_nest_level; /* of the hub's settings */
+	PartRows	rows;			/* that are returned */
 } PartCall;
 
-extern PartCall begin_part_call(FunctionCallInfo fcinfo);
+extern PartCall begin_part_call(FunctionCallInfo fcinfo, const PartShape *shape);
 extern void end_part_call(PartCall *call);
-extern void put_part_usage(ReturnSetInfo *result, const UsageRow *row);
-extern void put_part_productivity(ReturnSetInfo *result, const ProductivityRow *row);
-extern void put_part_timeline(ReturnSetInfo *result, const TimelineRow *row);
+extern void put_part_usage(void *rows, const UsageRow *row);
+extern void put_part_productivity(void *rows, const ProductivityRow *row);
+extern void put_part_timeline(void *rows, const TimelineRow *row);
 
 /* hub.c: asking all shards of a hub */
 
 #define MAX_PART_ARGUMENTS	16
-#define MAX_PART_COLUMNS	NUM_PART_COLUMNS
 #define MAX_MERGE_KEYS		4
 
 /* A function of a shard, and of a hub, which asks all shards by it. */
@@ -1439,8 +1478,7 @@ typedef struct PartFunction
 	const char *name;
 	int			narguments;
 	Oid			arguments[MAX_PART_ARGUMENTS];
-	int			ncolumns;
-	Oid			columns[MAX_PART_COLUMNS];
+	const PartShape *shape;
 } PartFunction;
 
 /* A call of a hub's function. */
@@ -1455,15 +1493,12 @@ typedef struct Hub
 	bool		is_null[NUM_PART_ARGUMENTS];
 } Hub;
 
-/* Takes a row of a shard, which is gone afterwards. */
-typedef void (*TakeRow) (void *state, const Datum *values, const bool *nulls);
-
 typedef struct Merge Merge;
 
 extern void begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter);
 extern void ask_shards(const Hub *hub, const PartFunction *part, const Datum *arguments,
 					   TakeRow take, void *state);
-extern Merge *begin_merge(const PartFunction *part, int nkeys, const int *keys);
+extern Merge *begin_merge(const PartShape *shape, int nkeys, const int *keys);
 extern void add_to_merge(void *state, const Datum *values, const bool *nulls);
 extern void sort_merge(Merge *merge);
 extern bool next_merged(Merge *merge, const Datum **values, const bool **nulls);

@@ -291,8 +291,9 @@ enum
  * Put how long a session had something in use in an hour.
  */
 void
-put_usage_row(ReturnSetInfo *result, const UsageRow *row)
+put_usage_row(void *materialized, const UsageRow *row)
 {
+	ReturnSetInfo *result = materialized;
 	Interval	interval;
 	Datum		values[NUM_USAGE_COLUMNS];
 	bool		nulls[NUM_USAGE_COLUMNS] = {false};
@@ -374,8 +375,9 @@ minutes_of(int64 microseconds)
  * Put how long a user was active in an hour.
  */
 void
-put_productivity_row(ReturnSetInfo *result, const ProductivityRow *row)
+put_productivity_row(void *materialized, const ProductivityRow *row)
 {
+	ReturnSetInfo *result = materialized;
 	Datum		values[NUM_PRODUCTIVITY_COLUMNS];
 	bool		nulls[NUM_PRODUCTIVITY_COLUMNS] = {false};
 
@@ -419,8 +421,9 @@ enum
  * Put a part of a session's time.
  */
 void
-put_timeline_row(ReturnSetInfo *result, const TimelineRow *row)
+put_timeline_row(void *materialized, const TimelineRow *row)
 {
+	ReturnSetInfo *result = materialized;
 	Datum		values[NUM_TIMELINE_COLUMNS];
 	bool		nulls[NUM_TIMELINE_COLUMNS] = {false};
 	text	   *state = cstring_to_text(row->is_active ? "active" : "idle");

@@ -25,14 +25,12 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/tuplesort.h"
-#include "utils/typcache.h"
 
 /* What begins the messages of PL/Proxy's own, which are about what it can't reach. */
 #define PROXY_PREFIX	"PL/Proxy function "
@@ -115,7 +113,7 @@ find_part_function(const Hub *hub, const PartFunction *part)
 				 errhint("Call ekran_create_hub() again, which completes it.")));
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	function = form->oid;
-	if (form->proowner != hub->owner || !form->proretset)
+	if (form->proowner != hub->owner || !form->proretset || form->prorettype != BYTEAOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("function %s of hub \"%s\" is not as ekran_create_hub() makes it",
@@ -157,53 +155,7 @@ rethrow_of_shard(MemoryContext context)
 }
 
 /*
- * Check that a row has the columns that it is read by.
- */
-static void
-check_columns(const PartFunction *part, TupleDesc columns)
-{
-	bool		is_same = columns->natts == part->ncolumns;
-
-	for (int i = 0; is_same && i < part->ncolumns; i++)
-		is_same = TupleDescAttr(columns, i)->atttypid == part->columns[i];
-	if (!is_same)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("function %s does not return what a hub reads", part->name),
-				 errhint("Drop it, and call ekran_create_hub() again.")));
-}
-
-static void
-take_row(const PartFunction *part, Datum row, bool isnull, TakeRow take, void *state)
-{
-	Datum		values[MAX_PART_COLUMNS];
-	bool		nulls[MAX_PART_COLUMNS];
-
-	if (part->ncolumns == 1)
-	{
-		values[0] = row;
-		nulls[0] = isnull;
-	}
-	else
-	{
-		HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-		TupleDesc	columns = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
-													 HeapTupleHeaderGetTypMod(header));
-		HeapTupleData tuple;
-
-		check_columns(part, columns);
-		tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-		ItemPointerSetInvalid(&tuple.t_self);
-		tuple.t_tableOid = InvalidOid;
-		tuple.t_data = header;
-		heap_deform_tuple(&tuple, columns, values, nulls);
-		ReleaseTupleDesc(columns);
-	}
-	take(state, values, nulls);
-}
-
-/*
- * Call the function, which returns row after row, and take them.
+ * Call the function, which returns pack after pack of rows, and take them.
  */
 static void
 call_part_function(const PartFunction *part, FmgrInfo *function, const Hub *hub,
@@ -238,7 +190,12 @@ call_part_function(const PartFunction *part, FmgrInfo *function, const Hub *hub,
 		MemoryContextSwitchTo(caller_context);
 		if (result.isDone != ExprMultipleResult)
 			break;
-		take_row(part, row, fcinfo->isnull, take, state);
+		if (!fcinfo->isnull)
+		{
+			MemoryContextSwitchTo(context->ecxt_per_tuple_memory);
+			take_pack(part->shape, DatumGetByteaPP(row), take, state);
+			MemoryContextSwitchTo(caller_context);
+		}
 	}
 	FreeExprContext(context, true);
 }
@@ -305,7 +262,7 @@ less_operator(Oid type)
  * goes to disk.
  */
 Merge *
-begin_merge(const PartFunction *part, int nkeys, const int *keys)
+begin_merge(const PartShape *shape, int nkeys, const int *keys)
 {
 	Merge	   *merge = palloc0(sizeof(Merge));
 	AttrNumber	attributes[MAX_MERGE_KEYS + 1];
@@ -313,16 +270,16 @@ begin_merge(const PartFunction *part, int nkeys, const int *keys)
 	Oid			collations[MAX_MERGE_KEYS + 1];
 	bool		nulls_first[MAX_MERGE_KEYS + 1] = {false};
 
-	merge->columns = CreateTemplateTupleDesc(part->ncolumns + 1);
-	for (int i = 0; i <= part->ncolumns; i++)
+	merge->columns = CreateTemplateTupleDesc(shape->ncolumns + 1);
+	for (int i = 0; i <= shape->ncolumns; i++)
 		TupleDescInitEntry(merge->columns, i + 1, NULL,
-						   i < part->ncolumns ? part->columns[i] : INT8OID, -1, 0);
+						   i < shape->ncolumns ? shape->columns[i] : INT8OID, -1, 0);
 	FINISH_TUPLE_DESC(merge->columns);
 	for (int i = 0; i <= nkeys; i++)
 	{
 		Oid			type;
 
-		attributes[i] = i < nkeys ? keys[i] + 1 : part->ncolumns + 1;
+		attributes[i] = i < nkeys ? keys[i] + 1 : shape->ncolumns + 1;
 		type = TupleDescAttr(merge->columns, attributes[i] - 1)->atttypid;
 		operators[i] = less_operator(type);
 		collations[i] = type == TEXTOID ? C_COLLATION_OID : InvalidOid;

@@ -21,7 +21,6 @@
 #include "ekran_sessions.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(ekran_hub_application_statistics);
@@ -46,39 +45,36 @@ PG_FUNCTION_INFO_V1(ekran_hub_user_productivity_json);
 static const PartFunction part_sessions = {
 	"ekran_part_sessions", 16,
 	{PART_ARGUMENT_TYPES, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID, BOOLOID, BOOLOID},
-	NUM_PART_COLUMNS,
-	{INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
-	INT8OID, INT8OID}
+	&sessions_shape
 };
 
 static const PartFunction part_steps = {
 	"ekran_part_steps", 13,
 	{PART_ARGUMENT_TYPES, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID},
-	NUM_STEP_COLUMNS,
-	{INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
+	&steps_shape
 };
 
 static const PartFunction part_total_count = {
-	"ekran_part_total_count", 8, {PART_ARGUMENT_TYPES}, 1, {INT8OID}
+	"ekran_part_total_count", 8, {PART_ARGUMENT_TYPES}, &number_shape
 };
 
 static const PartFunction part_login = {
-	"ekran_part_login", 9, {PART_ARGUMENT_TYPES, INT8OID}, 1, {INT8OID}
+	"ekran_part_login", 9, {PART_ARGUMENT_TYPES, INT8OID}, &number_shape
 };
 
 static const PartFunction part_usage = {
 	"ekran_part_usage", 9, {PART_ARGUMENT_TYPES, BOOLOID},
-	NUM_PART_USAGE_COLUMNS, {INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID}
+	&usage_shape
 };
 
 static const PartFunction part_productivity = {
 	"ekran_part_productivity", 8, {PART_ARGUMENT_TYPES},
-	NUM_PART_PRODUCTIVITY_COLUMNS, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}
+	&productivity_shape
 };
 
 static const PartFunction part_timeline = {
 	"ekran_part_timeline", 9, {PART_ARGUMENT_TYPES, INT8OID},
-	NUM_PART_TIMELINE_COLUMNS, {INT8OID, INT8OID, BOOLOID, TEXTOID}
+	&timeline_shape
 };
 
 /* A page of no more sessions is asked for at once, as deep as it is. */
@@ -169,7 +165,7 @@ read_parts(const Hub *hub, const PartRequest *request, SessionParts *parts)
 
 	memset(parts, 0, sizeof(*parts));
 	parts->latest = before_all;
-	parts->merge = begin_merge(&part_sessions, lengthof(keys), keys);
+	parts->merge = begin_merge(&sessions_shape, lengthof(keys), keys);
 	ask_shards(hub, &part_sessions, arguments, take_session_part, parts);
 	sort_merge(parts->merge);
 }
@@ -225,47 +221,24 @@ typedef struct StepParts
 	Step	   *steps;
 } StepParts;
 
-static int
-get_numbers(Datum array, Datum **numbers)
-{
-	int			count;
-
-	deconstruct_array(DatumGetArrayTypeP(array), INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-					  TYPALIGN_DOUBLE, numbers, NULL, &count);
-	return count;
-}
-
 static void
-take_steps(void *state, const Datum *values, const bool *nulls)
+take_step(void *state, const Datum *values, const bool *nulls)
 {
 	StepParts  *parts = state;
-	Datum	   *numbers[NUM_STEP_COLUMNS];
-	int			count = 0;
+	Step	   *step;
 
 	(void) nulls;
-	for (int i = 0; i < NUM_STEP_COLUMNS; i++)
-	{
-		int			length = get_numbers(values[i], &numbers[i]);
-
-		if (i > 0 && length != count)
-			elog(ERROR, "a shard's steps don't match");
-		count = length;
-	}
-	while (parts->count + count > parts->allocated)
+	if (parts->count == parts->allocated)
 	{
 		parts->allocated *= 2;
 		parts->steps = repalloc(parts->steps, parts->allocated * sizeof(Step));
 	}
-	for (int i = 0; i < count; i++)
-	{
-		Step	   *step = &parts->steps[parts->count++];
-
-		step->to.login = DatumGetInt64(numbers[STEP_TO_LOGINS][i]);
-		step->to.session_id = DatumGetInt64(numbers[STEP_TO_SESSION_IDS][i]);
-		step->sessions = DatumGetInt64(numbers[STEP_SESSIONS][i]);
-		step->from.login = DatumGetInt64(numbers[STEP_FROM_LOGINS][i]);
-		step->from.session_id = step->sessions == 1 ? step->to.session_id : PG_INT64_MIN;
-	}
+	step = &parts->steps[parts->count++];
+	step->to.login = DatumGetInt64(values[STEP_TO_LOGIN]);
+	step->to.session_id = DatumGetInt64(values[STEP_TO_SESSION_ID]);
+	step->sessions = DatumGetInt64(values[STEP_SESSIONS]);
+	step->from.login = DatumGetInt64(values[STEP_FROM_LOGIN]);
+	step->from.session_id = step->sessions == 1 ? step->to.session_id : PG_INT64_MIN;
 }
 
 /*
@@ -287,7 +260,7 @@ find_range(const Hub *hub, OrderRange *range, int64 first, int64 end)
 		StepParts	parts = {.allocated = MAX_STEPS};
 
 		parts.steps = palloc(parts.allocated * sizeof(Step));
-		ask_shards(hub, &part_steps, arguments, take_steps, &parts);
+		ask_shards(hub, &part_steps, arguments, take_step, &parts);
 		narrow_range(range, parts.steps, parts.count, first, end);
 		pfree(parts.steps);
 		if (range->is_exact || range->sessions <= (end - first) * 3 / 2 ||
@@ -591,7 +564,7 @@ read_usage(const Hub *hub, bool is_of_urls)
 {
 	static const int keys[] = {PART_USAGE_LOGIN, PART_USAGE_SESSION_ID};
 	Datum		arguments[] = {BoolGetDatum(is_of_urls)};
-	Merge	   *merge = begin_merge(&part_usage, lengthof(keys), keys);
+	Merge	   *merge = begin_merge(&usage_shape, lengthof(keys), keys);
 
 	ask_shards(hub, &part_usage, arguments, add_to_merge, merge);
 	sort_merge(merge);
@@ -713,7 +686,7 @@ read_productivity(const Hub *hub,
 {
 	static const int keys[] = {PART_PRODUCTIVITY_USER_ID, PART_PRODUCTIVITY_DAY,
 	PART_PRODUCTIVITY_HOUR};
-	Merge	   *merge = begin_merge(&part_productivity, lengthof(keys), keys);
+	Merge	   *merge = begin_merge(&productivity_shape, lengthof(keys), keys);
 	ProductivityRow row;
 	ProductivityRow former = {.hour = -1};
 
@@ -776,7 +749,7 @@ ekran_hub_user_productivity_json(PG_FUNCTION_ARGS)
 {
 	static const int keys[] = {PART_PRODUCTIVITY_USER_NAME, PART_PRODUCTIVITY_DAY,
 	PART_PRODUCTIVITY_HOUR, PART_PRODUCTIVITY_USER_ID};
-	Merge	   *merge = begin_merge(&part_productivity, lengthof(keys), keys);
+	Merge	   *merge = begin_merge(&productivity_shape, lengthof(keys), keys);
 	Hub			hub;
 	ProductivityRow row;
 	Json		json;
@@ -810,7 +783,7 @@ take_timeline(void *state, const Datum *values, const bool *nulls)
 	}
 	row.span.from = DatumGetInt64(values[PART_TIMELINE_FROM_TIME]);
 	row.span.to = DatumGetInt64(values[PART_TIMELINE_TO_TIME]);
-	row.is_active = DatumGetBool(values[PART_TIMELINE_IS_ACTIVE]);
+	row.is_active = DatumGetInt32(values[PART_TIMELINE_IS_ACTIVE]) != 0;
 	row.application = nulls[PART_TIMELINE_APPLICATION] ? NULL :
 		DatumGetTextPP(values[PART_TIMELINE_APPLICATION]);
 	put_timeline_row(parts->result, &row);

@@ -33,7 +33,6 @@
 #include "utils/memutils.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ekran_drop_activity_before);
@@ -412,6 +411,22 @@ refuse_used_partitions(const char *detail)
 			 errhint("Repeat the call. Nothing has been deleted or dropped.")));
 }
 
+/* A lock that is wanted. */
+typedef struct WantedLock
+{
+	Oid			relation;
+	LOCKMODE	lock;
+} WantedLock;
+
+static void
+wait_a_moment(void *argument)
+{
+	WantedLock *wanted = argument;
+
+	pin_setting("lock_timeout", MOMENT);
+	LockRelationOid(wanted->relation, wanted->lock);
+}
+
 /*
  * Wait for a lock for a moment; false if it was not to be had.
  *
@@ -420,37 +435,15 @@ refuse_used_partitions(const char *detail)
 static bool
 lock_within_moment(Oid relation, LOCKMODE lock)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	ResourceOwner caller_owner = CurrentResourceOwner;
-	volatile bool is_locked = true;
+	WantedLock	wanted = {relation, lock};
+	ErrorData  *error = run_in_subtransaction(wait_a_moment, &wanted);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller_context);
-	PG_TRY();
-	{
-		pin_setting("lock_timeout", MOMENT);
-		LockRelationOid(relation, lock);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller_context);
-		CurrentResourceOwner = caller_owner;
-		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-			ReThrowError(error);
-		FreeErrorData(error);
-		is_locked = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller_context);
-	CurrentResourceOwner = caller_owner;
-	return is_locked;
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
 }
 
 /*

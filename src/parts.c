@@ -5,9 +5,9 @@
  *	  have parts of too.
  *
  * A shard is an ordinary store.  These functions take the hub's settings as arguments
- * and return what takes no setting to be read: moments are microseconds since the
- * beginning of 2000 in UTC, infinities the least and the greatest bigint, spans of time
- * microseconds.  All that one of them returns holds at one moment, that of its snapshot.
+ * and return rows, packed, which take no setting to be read: moments are microseconds
+ * since the beginning of 2000 in UTC, infinities the least and the greatest bigint, spans
+ * of time microseconds.  All that one of them returns holds at one moment, that of its snapshot.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
-#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ekran_part_login);
 PG_FUNCTION_INFO_V1(ekran_part_sessions);
@@ -44,6 +43,9 @@ enum
 /* So many sessions are told one by one, of more how many lie where. */
 #define FEW_SESSIONS	4000
 
+/* And of these, as fine as this many steps are. */
+#define FINE_STEPS		64
+
 static void
 require_arguments(FunctionCallInfo fcinfo)
 {
@@ -62,12 +64,14 @@ require_arguments(FunctionCallInfo fcinfo)
  * take_request().
  */
 PartCall
-begin_part_call(FunctionCallInfo fcinfo)
+begin_part_call(FunctionCallInfo fcinfo, const PartShape *shape)
 {
 	PartCall	call;
 
 	require_arguments(fcinfo);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	memset(&call, 0, sizeof(call));
+	begin_part_rows(&call.rows, (ReturnSetInfo *) fcinfo->resultinfo, shape);
 	call.guc_nest_level = NewGUCNestLevel();
 	pin_setting("ekran_sessions.store", NameStr(*PG_GETARG_NAME(PART_STORE)));
 	pin_setting("ekran_sessions.idle_threshold",
@@ -83,6 +87,7 @@ void
 end_part_call(PartCall *call)
 {
 	end_reading(&call->reader);
+	end_part_rows(&call->rows);
 	AtEOXact_GUC(false, call->guc_nest_level);
 }
 
@@ -140,7 +145,7 @@ count_up_to(const Reader *reader, const Position *position)
 }
 
 static void
-put_part_session(ReturnSetInfo *result, const Session *session)
+put_part_session(PartRows *rows, const Session *session)
 {
 	const Measure *measure = &session->measure;
 	Datum		values[NUM_PART_COLUMNS];
@@ -163,14 +168,14 @@ put_part_session(ReturnSetInfo *result, const Session *session)
 	values[PART_DURATION] = Int64GetDatum(measure->duration);
 	values[PART_IDLE] = Int64GetDatum(measure->idle);
 	nulls[PART_PRECEDING] = nulls[PART_TOTAL] = true;
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	put_part_row(rows, values, nulls);
 }
 
 /*
  * Put what is known of all sessions, in a row of its own.
  */
 static void
-put_part_numbers(ReturnSetInfo *result, int64 preceding, int64 total)
+put_part_numbers(PartRows *rows, int64 preceding, int64 total)
 {
 	Datum		values[NUM_PART_COLUMNS] = {0};
 	bool		nulls[NUM_PART_COLUMNS];
@@ -179,7 +184,7 @@ put_part_numbers(ReturnSetInfo *result, int64 preceding, int64 total)
 	values[PART_PRECEDING] = Int64GetDatum(preceding);
 	values[PART_TOTAL] = Int64GetDatum(total);
 	nulls[PART_PRECEDING] = nulls[PART_TOTAL] = false;
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	put_part_row(rows, values, nulls);
 }
 
 /*
@@ -188,9 +193,9 @@ put_part_numbers(ReturnSetInfo *result, int64 preceding, int64 total)
  *					   after_login bigint, after_session_id bigint,
  *					   until_login bigint, until_session_id bigint, wanted bigint,
  *					   is_named bool, is_ranked bool, is_counted bool)
- *		returns table (session_id bigint, client_guid uuid, client_name text,
- *					   user_id int, user_name text, login, first_moment, last_moment,
- *					   duration, idle, preceding, total bigint)
+ *		returns setof bytea: session_id bigint, client_guid uuid, client_name text,
+ *							 user_id int, user_name text, login, first_moment,
+ *							 last_moment, duration, idle, preceding, total bigint
  *
  * A row with how many sessions lie up to the place after (if is_ranked) and in all (if
  * is_counted), then the sessions beyond it up to the place until, as many as are wanted at
@@ -199,8 +204,7 @@ put_part_numbers(ReturnSetInfo *result, int64 preceding, int64 total)
 Datum
 ekran_part_sessions(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	PartCall	call = begin_part_call(fcinfo);
+	PartCall	call = begin_part_call(fcinfo, &sessions_shape);
 	Reader	   *reader = &call.reader;
 	Position	after = get_position(fcinfo, ARG_AFTER_LOGIN);
 	Position	until = get_position(fcinfo, ARG_UNTIL_LOGIN);
@@ -209,13 +213,12 @@ ekran_part_sessions(PG_FUNCTION_ARGS)
 	bool		is_within = true;
 	Chunk	   *chunk;
 
-	InitMaterializedSRF(fcinfo, 0);
 	begin_selecting(reader);
 	if (PG_GETARG_BOOL(ARG_IS_RANKED))
 		preceding = count_up_to(reader, &after);
 	if (PG_GETARG_BOOL(ARG_IS_COUNTED))
 		total = count_selected(reader->selection);
-	put_part_numbers(result, preceding, total);
+	put_part_numbers(&call.rows, preceding, total);
 
 	if (PG_GETARG_BOOL(ARG_IS_NAMED))
 		begin_measuring(reader);
@@ -235,7 +238,7 @@ ekran_part_sessions(PG_FUNCTION_ARGS)
 		}
 		measure_chunk(reader, chunk);
 		for (int i = 0; i < chunk->count; i++)
-			put_part_session(result, &chunk->sessions[i]);
+			put_part_session(&call.rows, &chunk->sessions[i]);
 	}
 	if (!is_within)
 		end_selection(reader->selection);
@@ -270,12 +273,25 @@ step_through(Reader *reader, const Position *after, const Position *until, int64
 		}
 }
 
+static void
+put_step(PartRows *rows, const Step *step)
+{
+	Datum		values[NUM_STEP_COLUMNS];
+	bool		nulls[NUM_STEP_COLUMNS] = {false};
+
+	values[STEP_FROM_LOGIN] = Int64GetDatum(step->from.login);
+	values[STEP_TO_LOGIN] = Int64GetDatum(step->to.login);
+	values[STEP_TO_SESSION_ID] = Int64GetDatum(step->to.session_id);
+	values[STEP_SESSIONS] = Int64GetDatum(step->sessions);
+	put_part_row(rows, values, nulls);
+}
+
 /*
  * ekran_part_steps(store name, idle_threshold int, idle_policy text, time_zone text,
  *					start timestamptz, "end" timestamptz, users int[], clients uuid[],
  *					after_login bigint, after_session_id bigint,
  *					until_login bigint, until_session_id bigint, wanted bigint)
- *		returns table (from_logins, to_logins, to_session_ids, sessions bigint[])
+ *		returns setof bytea: from_login, to_login, to_session_id, sessions bigint
  *
  * Where the sessions beyond the place after up to the place until lie, or, of as many as
  * are few, the first that are wanted.  Errors: as ekran_sessions.
@@ -283,21 +299,16 @@ step_through(Reader *reader, const Position *after, const Position *until, int64
 Datum
 ekran_part_steps(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	PartCall	call = begin_part_call(fcinfo);
+	PartCall	call = begin_part_call(fcinfo, &steps_shape);
 	Reader	   *reader = &call.reader;
 	Position	after = get_position(fcinfo, ARG_AFTER_LOGIN);
 	Position	until = get_position(fcinfo, ARG_UNTIL_LOGIN);
 	Position	at_start = {reader->window.start, PG_INT64_MAX};
 	int64		wanted = PG_GETARG_INT64(ARG_WANTED);
 	Steps		steps;
-	int64	   *numbers[NUM_STEP_COLUMNS];
-	Datum		values[NUM_STEP_COLUMNS];
-	bool		nulls[NUM_STEP_COLUMNS] = {false};
 
-	InitMaterializedSRF(fcinfo, 0);
 	begin_selecting(reader);
-	begin_steps(&steps);
+	begin_steps(&steps, wanted <= FEW_SESSIONS ? Max(wanted / FINE_STEPS, 1) : 1);
 	if (wanted <= FEW_SESSIONS)
 		step_through(reader, &after, &until, wanted, &steps);
 	else if (has_days(reader->selection, &after, &until))
@@ -310,44 +321,38 @@ ekran_part_steps(PG_FUNCTION_ARGS)
 	}
 	else
 		step_through(reader, &after, &until, PG_INT64_MAX, &steps);
-
-	for (int i = 0; i < NUM_STEP_COLUMNS; i++)
-		numbers[i] = palloc(Max(steps.count, 1) * sizeof(int64));
 	for (int i = 0; i < steps.count; i++)
-	{
-		const Step *step = &steps.steps[i];
-
-		numbers[STEP_FROM_LOGINS][i] = step->from.login;
-		numbers[STEP_TO_LOGINS][i] = step->to.login;
-		numbers[STEP_TO_SESSION_IDS][i] = step->to.session_id;
-		numbers[STEP_SESSIONS][i] = step->sessions;
-	}
-	for (int i = 0; i < NUM_STEP_COLUMNS; i++)
-		values[i] = int8_array(numbers[i], steps.count);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		put_step(&call.rows, &steps.steps[i]);
 	end_part_call(&call);
 	return (Datum) 0;
 }
 
 /*
+ * Return a number.
+ */
+static void
+put_number(PartRows *rows, int64 number)
+{
+	Datum		value = Int64GetDatum(number);
+	bool		isnull = false;
+
+	put_part_row(rows, &value, &isnull);
+}
+
+/*
  * ekran_part_total_count(store name, idle_threshold int, idle_policy text, time_zone text,
  *						  start timestamptz, "end" timestamptz, users int[], clients uuid[])
- *		returns setof bigint
+ *		returns setof bytea: bigint
  *
  * How many sessions the window selects.  Errors: as ekran_sessions_total_count.
  */
 Datum
 ekran_part_total_count(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	PartCall	call = begin_part_call(fcinfo);
-	Datum		values[1];
-	bool		nulls[1] = {false};
+	PartCall	call = begin_part_call(fcinfo, &number_shape);
 
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	begin_selecting(&call.reader);
-	values[0] = Int64GetDatum(count_selected(call.reader.selection));
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	put_number(&call.rows, count_selected(call.reader.selection));
 	end_part_call(&call);
 	return (Datum) 0;
 }
@@ -356,27 +361,20 @@ ekran_part_total_count(PG_FUNCTION_ARGS)
  * ekran_part_login(store name, idle_threshold int, idle_policy text, time_zone text,
  *					start timestamptz, "end" timestamptz, users int[], clients uuid[],
  *					session_id bigint)
- *		returns setof bigint
+ *		returns setof bytea: bigint
  *
  * When a session began, if it is here.
  */
 Datum
 ekran_part_login(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	PartCall	call = begin_part_call(fcinfo);
+	PartCall	call = begin_part_call(fcinfo, &number_shape);
 	Session		session;
-	Datum		values[1];
-	bool		nulls[1] = {false};
 
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	find_store(&call.reader.store);
 	begin_reading(&call.reader);
 	if (find_session(&call.reader.store, PG_GETARG_INT64(ARG_SESSION_ID), &session))
-	{
-		values[0] = Int64GetDatum(session.span.login);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
+		put_number(&call.rows, session.span.login);
 	end_part_call(&call);
 	return (Datum) 0;
 }
@@ -385,7 +383,7 @@ ekran_part_login(PG_FUNCTION_ARGS)
  * Put a row of ekran_part_usage.
  */
 void
-put_part_usage(ReturnSetInfo *result, const UsageRow *row)
+put_part_usage(void *rows, const UsageRow *row)
 {
 	Datum		values[NUM_PART_USAGE_COLUMNS];
 	bool		nulls[NUM_PART_USAGE_COLUMNS] = {false};
@@ -396,14 +394,14 @@ put_part_usage(ReturnSetInfo *result, const UsageRow *row)
 	values[PART_USAGE_LABEL] = PointerGetDatum(row->label);
 	nulls[PART_USAGE_LABEL] = row->label == NULL;
 	values[PART_USAGE_DURATION] = Int64GetDatum(row->duration);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	put_part_row(rows, values, nulls);
 }
 
 /*
  * Put a row of ekran_part_productivity.
  */
 void
-put_part_productivity(ReturnSetInfo *result, const ProductivityRow *row)
+put_part_productivity(void *rows, const ProductivityRow *row)
 {
 	Datum		values[NUM_PART_PRODUCTIVITY_COLUMNS];
 	bool		nulls[NUM_PART_PRODUCTIVITY_COLUMNS] = {false};
@@ -415,14 +413,14 @@ put_part_productivity(ReturnSetInfo *result, const ProductivityRow *row)
 	values[PART_PRODUCTIVITY_DAY] = Int32GetDatum(row->date);
 	values[PART_PRODUCTIVITY_HOUR] = Int32GetDatum(row->hour);
 	values[PART_PRODUCTIVITY_ACTIVE] = Int64GetDatum(row->active);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	put_part_row(rows, values, nulls);
 }
 
 /*
  * Put a row of ekran_part_timeline; NULL: that the session is here.
  */
 void
-put_part_timeline(ReturnSetInfo *result, const TimelineRow *row)
+put_part_timeline(void *rows, const TimelineRow *row)
 {
 	Datum		values[NUM_PART_TIMELINE_COLUMNS] = {0};
 	bool		nulls[NUM_PART_TIMELINE_COLUMNS] = {true, true, true, true};
@@ -432,9 +430,9 @@ put_part_timeline(ReturnSetInfo *result, const TimelineRow *row)
 		memset(nulls, false, sizeof(nulls));
 		values[PART_TIMELINE_FROM_TIME] = Int64GetDatum(row->span.from);
 		values[PART_TIMELINE_TO_TIME] = Int64GetDatum(row->span.to);
-		values[PART_TIMELINE_IS_ACTIVE] = BoolGetDatum(row->is_active);
+		values[PART_TIMELINE_IS_ACTIVE] = Int32GetDatum(row->is_active);
 		values[PART_TIMELINE_APPLICATION] = PointerGetDatum(row->application);
 		nulls[PART_TIMELINE_APPLICATION] = row->application == NULL;
 	}
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	put_part_row(rows, values, nulls);
 }

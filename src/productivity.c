@@ -68,8 +68,8 @@ typedef struct Productivity
 	SpanList	session;		/* what the one in hand has active */
 	SpanList	united;			/* scratch */
 	MemoryContext context;		/* for all of it */
-	ReturnSetInfo *result;		/* where rows go as they are complete; NULL: */
-	PutProductivity put_row;	/* (how) */
+	PutProductivity put_row;	/* what takes rows as they are complete, */
+	void	   *result;			/* with this; NULL: */
 	ActiveHour *rows;			/* they are kept for a JSON response */
 	Size		count;
 	Size		allocated;
@@ -110,7 +110,7 @@ return_day(Productivity *productivity, User *user, int which)
 		row.active = user->sums[which][row.hour];
 		if (row.active == 0)
 			continue;
-		if (productivity->result != NULL)
+		if (productivity->put_row != NULL)
 		{
 			ProductivityRow complete = row_of(&row);
 
@@ -295,7 +295,7 @@ add_session(Productivity *productivity, const Clipped *clipped)
  * Read all sessions, as a request has asked for it, and return the hours of their users.
  */
 static void
-read_productivity(Productivity *productivity, ReturnSetInfo *result, PutProductivity put_row)
+read_productivity(Productivity *productivity, PutProductivity put_row, void *result)
 {
 	Reader	   *reader = &productivity->reader;
 	HASHCTL		control = {0};
@@ -356,8 +356,7 @@ ekran_user_productivity(PG_FUNCTION_ARGS)
 
 	take_request(&productivity.reader, fcinfo, ARG_FILTERS);
 	InitMaterializedSRF(fcinfo, 0);
-	read_productivity(&productivity, (ReturnSetInfo *) fcinfo->resultinfo,
-					  put_productivity_row);
+	read_productivity(&productivity, put_productivity_row, fcinfo->resultinfo);
 	end_reading(&productivity.reader);
 	return (Datum) 0;
 }
@@ -421,8 +420,8 @@ ekran_user_productivity_json(PG_FUNCTION_ARGS)
 /*
  * ekran_part_productivity(store name, idle_threshold int, idle_policy text, time_zone text,
  *						   start timestamptz, "end" timestamptz, users int[], clients uuid[])
- *		returns table (user_id int, user_name text, date date, time_of_day int,
- *					   active bigint)
+ *		returns setof bytea: user_id int, user_name text, day, time_of_day int,
+ *							 active bigint
  *
  * What a shard tells a hub of its users' active time, in microseconds.  Errors: as
  * ekran_user_productivity.
@@ -430,13 +429,11 @@ ekran_user_productivity_json(PG_FUNCTION_ARGS)
 Datum
 ekran_part_productivity(PG_FUNCTION_ARGS)
 {
-	PartCall	call = begin_part_call(fcinfo);
+	PartCall	call = begin_part_call(fcinfo, &productivity_shape);
 	Productivity productivity;
 
-	InitMaterializedSRF(fcinfo, 0);
 	productivity.reader = call.reader;
-	read_productivity(&productivity, (ReturnSetInfo *) fcinfo->resultinfo,
-					  put_part_productivity);
+	read_productivity(&productivity, put_part_productivity, &call.rows);
 	call.reader = productivity.reader;
 	end_part_call(&call);
 	return (Datum) 0;

@@ -41,11 +41,14 @@ coarsen(Steps *steps)
 	} while (steps->count > MAX_STEPS / 2);
 }
 
+/*
+ * Begin to collect steps; those of no more than the grain together are put together.
+ */
 void
-begin_steps(Steps *steps)
+begin_steps(Steps *steps, int64 grain)
 {
 	steps->count = 0;
-	steps->grain = 1;
+	steps->grain = grain;
 	steps->steps = palloc(MAX_STEPS * sizeof(Step));
 }
 

@@ -80,8 +80,7 @@ begin_row(Row *row, const Stretch *stretch)
 }
 
 static void
-return_stretches(ReturnSetInfo *result, Reader *reader, const Clipped *clipped,
-				 PutTimeline put_row)
+return_stretches(Reader *reader, const Clipped *clipped, PutTimeline put_row, void *result)
 {
 	Stretches	stretches;
 	Stretch		stretch;
@@ -111,7 +110,7 @@ return_stretches(ReturnSetInfo *result, Reader *reader, const Clipped *clipped,
  * Return what a session did, as it has been begun to read.
  */
 static void
-return_timeline(ReturnSetInfo *result, Reader *reader, Session *session, PutTimeline put_row)
+return_timeline(Reader *reader, Session *session, PutTimeline put_row, void *result)
 {
 	learn_finish(reader, session);
 	reader->clipping = begin_clipping(&reader->store, &reader->window, &reader->trust);
@@ -119,7 +118,7 @@ return_timeline(ReturnSetInfo *result, Reader *reader, Session *session, PutTime
 	if (is_selected(&session->span, &reader->window))
 	{
 		clip_sessions(reader->clipping, session, 1);
-		return_stretches(result, reader, next_clipped(reader->clipping), put_row);
+		return_stretches(reader, next_clipped(reader->clipping), put_row, result);
 	}
 }
 
@@ -149,8 +148,7 @@ ekran_session_timeline(PG_FUNCTION_ARGS)
 	if (!find_session(&reader.store, session_id, &session))
 		refuse_unknown_session(NameStr(reader.store.name), "session_id", session_id,
 							   TIMELINE_HINT);
-	return_timeline((ReturnSetInfo *) fcinfo->resultinfo, &reader, &session,
-					put_timeline_row);
+	return_timeline(&reader, &session, put_timeline_row, fcinfo->resultinfo);
 	end_reading(&reader);
 	return (Datum) 0;
 }
@@ -159,7 +157,7 @@ ekran_session_timeline(PG_FUNCTION_ARGS)
  * ekran_part_timeline(store name, idle_threshold int, idle_policy text, time_zone text,
  *					   start timestamptz, "end" timestamptz, users int[], clients uuid[],
  *					   session_id bigint)
- *		returns table (from_time, to_time bigint, is_active bool, application text)
+ *		returns setof bytea: from_time, to_time bigint, is_active int, application text
  *
  * What a shard tells a hub of a session that is here: a row of nulls, then those of
  * ekran_session_timeline; of another nothing.  Errors: likewise.
@@ -167,18 +165,16 @@ ekran_session_timeline(PG_FUNCTION_ARGS)
 Datum
 ekran_part_timeline(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	PartCall	call = begin_part_call(fcinfo);
+	PartCall	call = begin_part_call(fcinfo, &timeline_shape);
 	Reader	   *reader = &call.reader;
 	Session		session;
 
-	InitMaterializedSRF(fcinfo, 0);
 	find_store(&reader->store);
 	begin_reading(reader);
 	if (find_session(&reader->store, PG_GETARG_INT64(NUM_PART_ARGUMENTS), &session))
 	{
-		put_part_timeline(result, NULL);
-		return_timeline(result, reader, &session, put_part_timeline);
+		put_part_timeline(&call.rows, NULL);
+		return_timeline(reader, &session, put_part_timeline, &call.rows);
 	}
 	end_part_call(&call);
 	return (Datum) 0;

@@ -327,8 +327,7 @@ row_of(const Session *session, const Sum *sum)
 }
 
 static void
-put_rows(ReturnSetInfo *result, Usage *usage,
-		 void (*put_row) (ReturnSetInfo *result, const UsageRow *row))
+put_rows(Usage *usage, void (*put_row) (void *result, const UsageRow *row), void *result)
 {
 	const Session *session;
 
@@ -349,7 +348,7 @@ return_usage(FunctionCallInfo fcinfo, LabelKind kind)
 	take_request(&usage.reader, fcinfo, ARG_FILTERS);
 	InitMaterializedSRF(fcinfo, 0);
 	begin_usage(&usage, kind);
-	put_rows((ReturnSetInfo *) fcinfo->resultinfo, &usage, put_usage_row);
+	put_rows(&usage, put_usage_row, fcinfo->resultinfo);
 	end_reading(&usage.reader);
 	return (Datum) 0;
 }
@@ -439,7 +438,8 @@ ekran_url_statistics_json(PG_FUNCTION_ARGS)
  * ekran_part_usage(store name, idle_threshold int, idle_policy text, time_zone text,
  *					start timestamptz, "end" timestamptz, users int[], clients uuid[],
  *					is_of_urls bool)
- *		returns table (login, session_id, time_of_day bigint, label text, duration bigint)
+ *		returns setof bytea: login, session_id, time_of_day bigint, label text,
+ *							 duration bigint
  *
  * What a shard tells a hub of the use of applications, or of hosts, in the order of
  * ekran_application_statistics.  Errors: likewise.
@@ -447,13 +447,12 @@ ekran_url_statistics_json(PG_FUNCTION_ARGS)
 Datum
 ekran_part_usage(PG_FUNCTION_ARGS)
 {
-	PartCall	call = begin_part_call(fcinfo);
+	PartCall	call = begin_part_call(fcinfo, &usage_shape);
 	Usage		usage;
 
-	InitMaterializedSRF(fcinfo, 0);
 	usage.reader = call.reader;
 	begin_usage(&usage, PG_GETARG_BOOL(NUM_PART_ARGUMENTS) ? URL_LABEL : APPLICATION_LABEL);
-	put_rows((ReturnSetInfo *) fcinfo->resultinfo, &usage, put_part_usage);
+	put_rows(&usage, put_part_usage, &call.rows);
 	call.reader = usage.reader;
 	end_part_call(&call);
 	return (Datum) 0;

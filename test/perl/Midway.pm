@@ -38,14 +38,15 @@ sub begin_query
 	$session->{mark} = $mark;
 	$session->{out} = $session->{err} = '';
 	$sql .= ";\n" unless $sql =~ /\\\.\n\z/;
-	$session->{in} .= "$sql\\echo :SQLSTATE\n\\echo $mark\n";
+	# What is said of errors comes another way than rows, and may come later.
+	$session->{in} .= "$sql\\echo :SQLSTATE\n\\echo $mark\n\\warn $mark\n";
 	eval { $session->{run}->pump_nb };
 }
 
 sub is_done
 {
 	my ($session) = @_;
-	return $session->{out} =~ /^\Q$session->{mark}\E$/m || !$session->{run}->pumpable;
+	return !(grep { $session->{$_} !~ /^\Q$session->{mark}\E$/m } 'out', 'err') || !$session->{run}->pumpable;
 }
 
 # Waits until it has; its rows. How the last statement of it went is in {state},
@@ -62,6 +63,7 @@ sub end_query
 		sleep 0.0005;
 	}
 	my $rows = $session->{out};
+	$session->{err} =~ s/^\Q$session->{mark}\E\n//m;
 	$session->{state} = $rows =~ s/^(\w{5})\n\Q$session->{mark}\E\n\z//m ? $1 : undef;
 	chomp $rows;
 	return $rows;

@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * wire.c
+ *	  Rows on their way from a shard to a hub.
+ *
+ * Many at a time are packed into one bytea, for what brings them takes longer over a
+ * value than the shard over a session.  A pack says which format it is in and how many
+ * columns its rows have; a row is a bit for each column that is null, then the others,
+ * numbers in network order, texts with their length before them and in UTF-8, whatever
+ * the databases' encodings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "ekran_sessions.h"
+#include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
+#include "nodes/execnodes.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+#include "utils/uuid.h"
+
+/* Another format is not understood: a hub and its shards are of one. */
+#define WIRE_FORMAT		1
+
+/* Bytes after which a pack is complete. */
+#define PACK_SIZE		((int) 64 * 1024)
+
+const PartShape sessions_shape = {
+	NUM_PART_COLUMNS,
+	{INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+	INT8OID, INT8OID}
+};
+
+const PartShape steps_shape = {
+	NUM_STEP_COLUMNS, {INT8OID, INT8OID, INT8OID, INT8OID}
+};
+
+const PartShape number_shape = {
+	1, {INT8OID}
+};
+
+const PartShape usage_shape = {
+	NUM_PART_USAGE_COLUMNS, {INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID}
+};
+
+const PartShape productivity_shape = {
+	NUM_PART_PRODUCTIVITY_COLUMNS, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}
+};
+
+const PartShape timeline_shape = {
+	NUM_PART_TIMELINE_COLUMNS, {INT8OID, INT8OID, INT4OID, TEXTOID}
+};
+
+static int
+null_bytes(const PartShape *shape)
+{
+	return (shape->ncolumns + 7) / 8;
+}
+
+static void
+begin_pack(PartRows *rows)
+{
+	resetStringInfo(&rows->pack);
+	pq_sendbyte(&rows->pack, WIRE_FORMAT);
+	pq_sendbyte(&rows->pack, rows->shape->ncolumns);
+	rows->count = 0;
+}
+
+/*
+ * Begin to return rows of a shape, as packs in a tuplestore.
+ */
+void
+begin_part_rows(PartRows *rows, ReturnSetInfo *result, const PartShape *shape)
+{
+	rows->result = result;
+	rows->shape = shape;
+	initStringInfo(&rows->pack);
+	begin_pack(rows);
+}
+
+static void
+put_pack(PartRows *rows)
+{
+	bytea	   *pack = cstring_to_text_with_len(rows->pack.data, rows->pack.len);
+	Datum		values[] = {PointerGetDatum(pack)};
+	bool		nulls[] = {false};
+
+	tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, values, nulls);
+	pfree(pack);
+	begin_pack(rows);
+}
+
+static void
+pack_text(StringInfo pack, const text *value)
+{
+	int			length = VARSIZE_ANY_EXHDR(value);
+	const char *bytes = VARDATA_ANY(value);
+	char	   *converted = pg_server_to_any(bytes, length, PG_UTF8);
+
+	if (converted != bytes)
+		length = strlen(converted);
+	pq_sendint32(pack, length);
+	appendBinaryStringInfo(pack, converted, length);
+	if (converted != bytes)
+		pfree(converted);
+}
+
+void
+put_part_row(PartRows *rows, const Datum *values, const bool *nulls)
+{
+	const PartShape *shape = rows->shape;
+	StringInfo	pack = &rows->pack;
+	uint8		bits[(MAX_PART_COLUMNS + 7) / 8] = {0};
+
+	for (int i = 0; i < shape->ncolumns; i++)
+		if (nulls[i])
+			bits[i / 8] |= 1 << i % 8;
+	appendBinaryStringInfo(pack, (char *) bits, null_bytes(shape));
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (nulls[i])
+			continue;
+		switch (shape->columns[i])
+		{
+			case INT8OID:
+				pq_sendint64(pack, DatumGetInt64(values[i]));
+				break;
+			case INT4OID:
+				pq_sendint32(pack, DatumGetInt32(values[i]));
+				break;
+			case UUIDOID:
+				appendBinaryStringInfo(pack, (char *) DatumGetUUIDP(values[i])->data,
+									   UUID_LEN);
+				break;
+			case TEXTOID:
+				pack_text(pack, DatumGetTextPP(values[i]));
+				break;
+		}
+	}
+	rows->count++;
+	if (pack->len >= PACK_SIZE)
+		put_pack(rows);
+}
+
+void
+end_part_rows(PartRows *rows)
+{
+	if (rows->count > 0)
+		put_pack(rows);
+	pfree(rows->pack.data);
+}
+
+static Datum
+unpack_text(StringInfo pack)
+{
+	int			length = (int) pq_getmsgint(pack, sizeof(int32));
+	const char *bytes = pq_getmsgbytes(pack, length);
+	char	   *converted = pg_any_to_server(bytes, length, PG_UTF8);
+
+	return PointerGetDatum(cstring_to_text_with_len(converted, converted == bytes ?
+													length : (int) strlen(converted)));
+}
+
+static Datum
+unpack_uuid(StringInfo pack)
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+
+	memcpy(uuid->data, pq_getmsgbytes(pack, UUID_LEN), UUID_LEN);
+	return UUIDPGetDatum(uuid);
+}
+
+/*
+ * Take the rows of a pack, in the current memory context.
+ *
+ * Errors: 42804 for one of another format or shape, 08P01 for one that is no pack.
+ */
+void
+take_pack(const PartShape *shape, bytea *packed, TakeRow take, void *state)
+{
+	StringInfoData pack = {
+		.data = VARDATA_ANY(packed),
+		.len = VARSIZE_ANY_EXHDR(packed),
+	};
+
+	if (pq_getmsgbyte(&pack) != WIRE_FORMAT || pq_getmsgbyte(&pack) != shape->ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("a shard has another version of ekran_sessions than the hub"),
+				 errhint("Bring all of them to the same version, and call ekran_create_hub() again.")));
+	while (pack.cursor < pack.len)
+	{
+		Datum		values[MAX_PART_COLUMNS] = {0};
+		bool		nulls[MAX_PART_COLUMNS];
+		const uint8 *bits = (const uint8 *) pq_getmsgbytes(&pack, null_bytes(shape));
+
+		for (int i = 0; i < shape->ncolumns; i++)
+		{
+			nulls[i] = (bits[i / 8] & (1 << i % 8)) != 0;
+			if (nulls[i])
+				continue;
+			switch (shape->columns[i])
+			{
+				case INT8OID:
+					values[i] = Int64GetDatum(pq_getmsgint64(&pack));
+					break;
+				case INT4OID:
+					values[i] = Int32GetDatum((int32) pq_getmsgint(&pack, sizeof(int32)));
+					break;
+				case UUIDOID:
+					values[i] = unpack_uuid(&pack);
+					break;
+				case TEXTOID:
+					values[i] = unpack_text(&pack);
+					break;
+			}
+		}
+		take(state, values, nulls);
+	}
+}
