@@ -271,12 +271,12 @@ ekran_create_hub(PG_FUNCTION_ARGS)
 	pin_quoting();
 	SPI_connect();
 
-	schema = make_schema(schema_name);
-	if (schema == own_schema)
+	if (get_namespace_oid(schema_name, true) == own_schema)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a hub can't be in the extension's own schema"),
 				 errhint("Give another schema: callers have it first in their search_path.")));
+	schema = make_schema(schema_name);
 	ask(find_functions, 1, types, values);
 	count = SPI_processed;
 	functions = palloc(count * sizeof(*functions));

@@ -1427,6 +1427,7 @@ typedef struct PartShape
 {
 	int			ncolumns;
 	Oid			columns[MAX_PART_COLUMNS];
+	bool		may_be_null[MAX_PART_COLUMNS];
 } PartShape;
 
 extern const PartShape sessions_shape;
@@ -1451,6 +1452,7 @@ typedef void (*TakeRow) (void *state, const Datum *values, const bool *nulls);
 extern void begin_part_rows(PartRows *rows, ReturnSetInfo *result, const PartShape *shape);
 extern void put_part_row(PartRows *rows, const Datum *values, const bool *nulls);
 extern void end_part_rows(PartRows *rows);
+pg_noreturn extern void refuse_pack(void);
 extern void take_pack(const PartShape *shape, bytea *packed, TakeRow take, void *state);
 
 /* A hub's call of a shard. */

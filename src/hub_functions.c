@@ -128,8 +128,14 @@ static void
 take_session_part(void *state, const Datum *values, const bool *nulls)
 {
 	SessionParts *parts = state;
+	bool		is_session = !nulls[PART_SESSION_ID];
 
-	if (nulls[PART_SESSION_ID])
+	if (nulls[PART_PRECEDING] != is_session || nulls[PART_TOTAL] != is_session ||
+		nulls[PART_LOGIN] == is_session || nulls[PART_DURATION] == is_session ||
+		nulls[PART_IDLE] == is_session ||
+		nulls[PART_FIRST_MOMENT] != nulls[PART_LAST_MOMENT])
+		refuse_pack();
+	if (!is_session)
 	{
 		parts->preceding = add_counts(parts->preceding, DatumGetInt64(values[PART_PRECEDING]));
 		parts->total = add_counts(parts->total, DatumGetInt64(values[PART_TOTAL]));
@@ -781,6 +787,8 @@ take_timeline(void *state, const Datum *values, const bool *nulls)
 		parts->shards++;
 		return;
 	}
+	if (nulls[PART_TIMELINE_TO_TIME] || nulls[PART_TIMELINE_IS_ACTIVE])
+		refuse_pack();
 	row.span.from = DatumGetInt64(values[PART_TIMELINE_FROM_TIME]);
 	row.span.to = DatumGetInt64(values[PART_TIMELINE_TO_TIME]);
 	row.is_active = DatumGetInt32(values[PART_TIMELINE_IS_ACTIVE]) != 0;

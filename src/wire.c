@@ -31,27 +31,35 @@
 const PartShape sessions_shape = {
 	NUM_PART_COLUMNS,
 	{INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
-	INT8OID, INT8OID}
+	INT8OID, INT8OID},
+	/* a session, or what is known of all */
+	{NULLABLE, NULLABLE, NULLABLE, NULLABLE, NULLABLE, NULLABLE, NULLABLE, NULLABLE, NULLABLE,
+	NULLABLE, NULLABLE, NULLABLE}
 };
 
 const PartShape steps_shape = {
-	NUM_STEP_COLUMNS, {INT8OID, INT8OID, INT8OID, INT8OID}
+	NUM_STEP_COLUMNS, {INT8OID, INT8OID, INT8OID, INT8OID},
+	{NOT_NULL}
 };
 
 const PartShape number_shape = {
-	1, {INT8OID}
+	1, {INT8OID}, {NOT_NULL}
 };
 
 const PartShape usage_shape = {
-	NUM_PART_USAGE_COLUMNS, {INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID}
+	NUM_PART_USAGE_COLUMNS, {INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID},
+	{NOT_NULL, NOT_NULL, NOT_NULL, NULLABLE, NOT_NULL}
 };
 
 const PartShape productivity_shape = {
-	NUM_PART_PRODUCTIVITY_COLUMNS, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID}
+	NUM_PART_PRODUCTIVITY_COLUMNS, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID},
+	{NULLABLE, NULLABLE, NOT_NULL, NOT_NULL, NOT_NULL}
 };
 
 const PartShape timeline_shape = {
-	NUM_PART_TIMELINE_COLUMNS, {INT8OID, INT8OID, INT4OID, TEXTOID}
+	NUM_PART_TIMELINE_COLUMNS, {INT8OID, INT8OID, INT4OID, TEXTOID},
+	/* a part of its time, or that the session is here */
+	{NULLABLE, NULLABLE, NULLABLE, NULLABLE}
 };
 
 static int
@@ -174,6 +182,20 @@ unpack_uuid(StringInfo pack)
 }
 
 /*
+ * Refuse what no shard sends.
+ *
+ * Errors: 08P01.
+ */
+void
+refuse_pack(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("a shard's answer is none of ekran_sessions"),
+			 errhint("Let the functions that begin with ekran_part_ on the shards be the extension's own.")));
+}
+
+/*
  * Take the rows of a pack, in the current memory context.
  *
  * Errors: 42804 for one of another format or shape, 08P01 for one that is no pack.
@@ -201,7 +223,11 @@ take_pack(const PartShape *shape, bytea *packed, TakeRow take, void *state)
 		{
 			nulls[i] = (bits[i / 8] & (1 << i % 8)) != 0;
 			if (nulls[i])
+			{
+				if (!shape->may_be_null[i])
+					refuse_pack();
 				continue;
+			}
 			switch (shape->columns[i])
 			{
 				case INT8OID:
