@@ -46,6 +46,18 @@ enum
 /* And of these, as fine as this many steps are. */
 #define FINE_STEPS		64
 
+static int64
+get_wanted(FunctionCallInfo fcinfo)
+{
+	int64		wanted = PG_GETARG_INT64(ARG_WANTED);
+
+	if (wanted < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("wanted must be 0 or more, not " INT64_FORMAT, wanted)));
+	return wanted;
+}
+
 static void
 require_arguments(FunctionCallInfo fcinfo)
 {
@@ -208,6 +220,7 @@ ekran_part_sessions(PG_FUNCTION_ARGS)
 	Reader	   *reader = &call.reader;
 	Position	after = get_position(fcinfo, ARG_AFTER_LOGIN);
 	Position	until = get_position(fcinfo, ARG_UNTIL_LOGIN);
+	int64		wanted = get_wanted(fcinfo);
 	int64		preceding = 0;
 	int64		total = 0;
 	bool		is_within = true;
@@ -224,7 +237,7 @@ ekran_part_sessions(PG_FUNCTION_ARGS)
 		begin_measuring(reader);
 	else
 		reader->clipping = begin_clipping(&reader->store, &reader->window, &reader->trust);
-	select_beyond(reader->selection, &after, PG_GETARG_INT64(ARG_WANTED));
+	select_beyond(reader->selection, &after, wanted);
 	while (is_within && (chunk = next_chunk(reader->selection)) != NULL)
 	{
 		while (chunk->count > 0)
@@ -304,7 +317,7 @@ ekran_part_steps(PG_FUNCTION_ARGS)
 	Position	after = get_position(fcinfo, ARG_AFTER_LOGIN);
 	Position	until = get_position(fcinfo, ARG_UNTIL_LOGIN);
 	Position	at_start = {reader->window.start, PG_INT64_MAX};
-	int64		wanted = PG_GETARG_INT64(ARG_WANTED);
+	int64		wanted = get_wanted(fcinfo);
 	Steps		steps;
 
 	begin_selecting(reader);

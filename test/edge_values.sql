@@ -22,13 +22,21 @@ INSERT INTO testing.function (name, weight, codes) VALUES
 	('ekran_session_timeline', 20, '{22023}'),
 	('ekran_session_figures', 20, '{22004,22023,22008}'),
 	('ekran_session_days', 20, '{22004,22023,22008}'),
+	('ekran_part_sessions', 12, '{22004,22023,22008}'),
+	('ekran_part_steps', 12, '{22004,22023}'),
+	('ekran_part_total_count', 6, '{22004,22023}'),
+	('ekran_part_login', 3, '{22004,22023}'),
+	('ekran_part_usage', 4, '{22004,22023,22008}'),
+	('ekran_part_productivity', 4, '{22004,22023,22008}'),
+	('ekran_part_timeline', 6, '{22004,22023}'),
 	('ekran_status', 2, '{}'),
 	('ekran_check', 1, '{}');
 INSERT INTO testing.function (name, weight, codes, undone) VALUES
 	('ekran_refresh', 1, '{}', true), ('ekran_rebuild', 1, '{}', true),
 	('ekran_purge', 3, '{22023}', true), ('ekran_close_sessions', 5, '{22023,22008}', true),
 	('ekran_drop_activity_before', 3, '{22023,42809}', true),
-	('ekran_create_store', 2, '{42809,42939,22004,22023}', true);
+	('ekran_create_store', 2, '{42809,42939,22004,22023}', true),
+	('ekran_create_hub', 1, '{42704,22004}', true);
 
 -- Two stores: of random sessions and activities of two days, and of the ends of time.
 CREATE PROCEDURE testing.make_edge_stores() LANGUAGE plpgsql AS $$
@@ -73,6 +81,11 @@ INSERT INTO testing.edge VALUES
 	('bigint'::regtype, ARRAY[NULL, '0', '0', '1', '1', '2', '3', '10', '60', '999', '1000', '1001', '-1', '2147483647', '2147483648', '-2147483648', '9223372036854775807', '9223372036854775806', '-9223372036854775808', '9223372036854775', '92233720368547758']),
 	('integer[]'::regtype, ARRAY[NULL, NULL, NULL, '{}', '{NULL}', '{1}', '{1,2,3,NULL}', '{0}', '{2147483647,-2147483648}', '{{1,2},{3,4}}', '[5:6]={1,NULL}', '[-2147483648:-2147483647]={1,2}', '{1,1,1,1}', (SELECT array_agg(i)::text FROM generate_series(-1000, 1000) i)]),
 	('uuid[]'::regtype, ARRAY[NULL, NULL, NULL, NULL, '{}', '{NULL}', '{ffffffff-ffff-ffff-ffff-ffffffffffff,NULL}', '{00000000-0000-0000-0000-000000000000}', '{{00000000-0000-0000-0000-000000000000},{ffffffff-ffff-ffff-ffff-ffffffffffff}}']),
+	-- settings of a hub's, most of them such as there are
+	('integer'::regtype, ARRAY['900', '900', '900', '900', '900', '59', '61', '3600', '0', '1', '60', '86400', '2147483647', '-1', NULL]),
+	('text'::regtype, ARRAY['whole', 'whole', 'whole', 'whole', 'whole', 'whole', 'excess', 'excess', 'excess', 'excess', 'excess', 'excess', 'excess', '', 'UTC', NULL]),
+	('varchar'::regtype, ARRAY['UTC', 'UTC', 'UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Pacific/Apia', '<+167>-167', '<-167>+167', 'Africa/Monrovia', 'UTC', '', 'whole', NULL]),
+	('boolean'::regtype, ARRAY['true', 'false', 'true', 'false', 'true', 'false', 'true', 'false', 'true', 'false', 'true', 'false', 'true', 'false', NULL]),
 	('interval'::regtype, ARRAY[NULL, '0', '-1 us', '1 us', '15 min', '1 day', '1 month', '-1 month 31 days', '178000000 years', '-178000000 years', '2562047788 hours', '00:00:00.999999', '2147483647 days', '12 hours']),
 	('name'::regtype, ARRAY['usual', 'ends', 'nowhere', '', 'pg_catalog', 'pg_temp', 'information_schema', repeat('n', 63), 'pg_toast', 'testing', NULL]),
 	('regnamespace'::regtype, ARRAY['usual', 'ends', 'pg_catalog', 'public', '0', '4294967295', NULL, 'testing']);
@@ -159,12 +172,12 @@ BEGIN
 			END LOOP;
 		END IF;
 		SELECT * INTO f FROM chosen, (SELECT random() AS choice OFFSET 0) c WHERE upto > choice ORDER BY upto LIMIT 1;
-		-- two moments, in order for the most part
+		-- two moments, in order for the most part; of two texts, the second is a time zone
 		SELECT array_agg(format('%L::timestamptz', moment) ORDER BY CASE WHEN random() < 0.9 THEN coalesce(moment, CASE WHEN random() < 0.5 THEN '-infinity' ELSE 'infinity' END)::timestamptz END)
 		INTO moments FROM testing.edge, generate_series(1, 2) g, LATERAL (SELECT values[1 + trunc(random() * cardinality(values) + 0 * g)::int] AS moment OFFSET 0) m WHERE type = 'timestamptz'::regtype;
 		-- as a table, or row by row, as far as one reads: a session may have a hundred million days
 		SELECT format(CASE WHEN f.name = 'ekran_session_days' OR random() < 0.3 THEN 'SELECT count(q::text) FROM (SELECT %I(%s) AS q LIMIT 2000) s' ELSE 'SELECT count(q::text) FROM %I(%s) q' END,
-			f.name, string_agg(CASE WHEN t = 'timestamptz'::regtype THEN moments[place_of_type] ELSE testing.random_edge(t::regtype) END, ', ' ORDER BY place))
+			f.name, string_agg(CASE WHEN t = 'timestamptz'::regtype THEN moments[place_of_type] WHEN t = 'text'::regtype AND place_of_type = 2 THEN testing.random_edge('varchar') ELSE testing.random_edge(t::regtype) END, ', ' ORDER BY place))
 		INTO statement FROM (SELECT t, place, row_number() OVER (PARTITION BY t ORDER BY place) AS place_of_type FROM unnest(f.types) WITH ORDINALITY AS a (t, place)) a;
 		-- so that pg_stat_activity tells what takes long
 		PERFORM set_config('application_name', statement, false), set_config('role', a_role, false);
