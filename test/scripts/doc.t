@@ -48,8 +48,8 @@ sub read_page
 {
 	my ($file) = @_;
 	my $name = basename($file, '.md');
-	# partitions.t runs those of pg_partman
-	my @statements = map { statement($name, $_) } grep { "$name, $_->{section}" ne 'operations, Partitions' } blocks($file);
+	# partitions.t runs those of pg_partman, hub.t those over many servers
+	my @statements = map { statement($name, $_) } grep { "$name, $_->{section}" !~ /^(operations, Partitions|hub, .*)$/ } blocks($file);
 
 	push @statements, map { { %$_, tool => 1, language => 'sql' } } dashboard_statements("$root/doc/grafana-dashboard.json")
 	  if $name eq 'grafana';
