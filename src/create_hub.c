@@ -37,7 +37,7 @@ PG_FUNCTION_INFO_V1(ekran_create_hub);
  * named as here.
  */
 static const char find_functions[] =
-"SELECT p.proname::pg_catalog.text,"
+	"SELECT p.proname::pg_catalog.text,"
 " pg_catalog.pg_get_function_arguments(p.oid),"
 " pg_catalog.pg_get_function_identity_arguments(p.oid),"
 " pg_catalog.pg_get_function_result(p.oid),"
@@ -72,7 +72,7 @@ enum
 
 /* What of a hub is in other hands than who makes it, who would be trusted with it. */
 static const char find_strangers[] =
-"SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text,"
+	"SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text,"
 " pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text"
 " FROM pg_catalog.pg_proc p"
 " WHERE p.pronamespace OPERATOR(pg_catalog.=) $1"

@@ -39,7 +39,7 @@
  * Find the hub that a function is one of: its schema.
  */
 static void
-find_hub(Hub *hub, Oid function)
+find_hub(Hub * hub, Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc form;
@@ -58,7 +58,7 @@ find_hub(Hub *hub, Oid function)
  * Errors: 22023 if start is later than end.
  */
 void
-begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter)
+begin_hub_call(Hub * hub, FunctionCallInfo fcinfo, int window, int first_filter)
 {
 	Reader	   *request = &hub->request;
 	Datum	   *arguments = hub->arguments;
@@ -96,7 +96,7 @@ begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter)
  * Errors: 42883 if it is missing, 42501 if it is another's, or not for the caller.
  */
 static Oid
-find_part_function(const Hub *hub, const PartFunction *part)
+find_part_function(const Hub * hub, const PartFunction * part)
 {
 	oidvector  *types = buildoidvector(part->arguments, part->narguments);
 	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(part->name),
@@ -158,7 +158,7 @@ rethrow_of_shard(MemoryContext context)
  * Call the function, which returns pack after pack of rows, and take them.
  */
 static void
-call_part_function(const PartFunction *part, FmgrInfo *function, const Hub *hub,
+call_part_function(const PartFunction * part, FmgrInfo * function, const Hub * hub,
 				   const Datum *arguments, TakeRow take, void *state)
 {
 	LOCAL_FCINFO(fcinfo, MAX_PART_ARGUMENTS);
@@ -207,7 +207,7 @@ call_part_function(const PartFunction *part, FmgrInfo *function, const Hub *hub,
  * Errors: 08006 if one of them can't be asked, and those of the shards.
  */
 void
-ask_shards(const Hub *hub, const PartFunction *part, const Datum *arguments,
+ask_shards(const Hub * hub, const PartFunction * part, const Datum *arguments,
 		   TakeRow take, void *state)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
@@ -262,7 +262,7 @@ less_operator(Oid type)
  * goes to disk.
  */
 Merge *
-begin_merge(const PartShape *shape, int nkeys, const int *keys)
+begin_merge(const PartShape * shape, int nkeys, const int *keys)
 {
 	Merge	   *merge = palloc0(sizeof(Merge));
 	AttrNumber	attributes[MAX_MERGE_KEYS + 1];
@@ -314,7 +314,7 @@ add_to_merge(void *state, const Datum *values, const bool *nulls)
  * Begin to read all that has been added, in order.
  */
 void
-sort_merge(Merge *merge)
+sort_merge(Merge * merge)
 {
 	ExecDropSingleTupleTableSlot(merge->row);
 	tuplesort_performsort(merge->sort);
@@ -325,7 +325,7 @@ sort_merge(Merge *merge)
  * Read the next row; false at the end.  It is there until the next call.
  */
 bool
-next_merged(Merge *merge, const Datum **values, const bool **nulls)
+next_merged(Merge * merge, const Datum **values, const bool **nulls)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (!tuplesort_gettupleslot(merge->sort, true, false, merge->row, NULL))
@@ -337,7 +337,7 @@ next_merged(Merge *merge, const Datum **values, const bool **nulls)
 }
 
 void
-end_merge(Merge *merge)
+end_merge(Merge * merge)
 {
 	ExecDropSingleTupleTableSlot(merge->row);
 	tuplesort_end(merge->sort);

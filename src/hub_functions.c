@@ -8,9 +8,10 @@
  * snapshot; there is none that all of them share.
  *
  * A page is where so many sessions of all shards together lie before it.  In steps, the
- * shards tell where that is; that is a hint, for the sessions may change.  Then each
- * tells, under one snapshot, how many lie before that place, and which follow: what comes
- * of that is exact, or else there is too little of it, and all begins anew.
+ * shards tell where that is, if it isn't at the beginning; that is a hint, for the sessions
+ * may change.  Then each tells, under one snapshot, how many lie before that place, and
+ * which follow: as many as it should have of them, if all have about as many.  What comes
+ * of that is exact, or else there is too little of it, and all begins anew, without a guess.
  *
  *-------------------------------------------------------------------------
  */
@@ -77,7 +78,7 @@ static const PartFunction part_timeline = {
 	&timeline_shape
 };
 
-/* A page of no more sessions is asked for at once, as deep as it is. */
+/* Up to so many sessions it doesn't matter whether they are asked for. */
 #define FEW_SESSIONS	100
 
 /* How often the shards are asked where a page is, and then for it. */
@@ -105,12 +106,20 @@ refuse_duplicate(const char *what)
 typedef struct SessionParts
 {
 	Merge	   *merge;
-	int64		rows;
+	int			shards;
 	int64		preceding;
 	int64		total;
+	bool		is_page;		/* may there be more? */
+	int64		wanted;			/* of each shard */
+	int64		rows;			/* of the shard in hand */
+	Position	complete_until; /* no shard has kept back any up to there */
+	int			count;
+	int			allocated;
+	Position   *positions;		/* of the sessions of all shards */
+	/* As they are read: */
 	Position	latest;			/* of the session read last */
 	Session		session;
-} SessionParts;
+}			SessionParts;
 
 static int64
 add_counts(int64 a, int64 b)
@@ -124,6 +133,50 @@ add_counts(int64 a, int64 b)
 	return sum;
 }
 
+/*
+ * A shard that has returned all that were wanted may have more.
+ */
+static void
+end_shard(SessionParts * parts)
+{
+	const Position *last = &parts->positions[parts->count - 1];
+
+	if (parts->rows > 0 && parts->rows >= parts->wanted &&
+		compare_positions(last, &parts->complete_until) < 0)
+		parts->complete_until = *last;
+	parts->rows = 0;
+}
+
+static void
+note_position(SessionParts * parts, TimestampTz login, int64 session_id)
+{
+	Position	position = {login, session_id};
+
+	if (!parts->is_page)
+		return;
+	if (parts->count == parts->allocated)
+	{
+		parts->allocated *= 2;
+		parts->positions = repalloc(parts->positions, parts->allocated * sizeof(Position));
+	}
+	parts->positions[parts->count++] = position;
+	parts->rows++;
+}
+
+/*
+ * How many of the sessions are the next ones for sure.
+ */
+static int64
+complete_sessions(const SessionParts * parts)
+{
+	int64		count = 0;
+
+	for (int i = 0; i < parts->count; i++)
+		if (compare_positions(&parts->positions[i], &parts->complete_until) <= 0)
+			count++;
+	return count;
+}
+
 static void
 take_session_part(void *state, const Datum *values, const bool *nulls)
 {
@@ -131,18 +184,20 @@ take_session_part(void *state, const Datum *values, const bool *nulls)
 	bool		is_session = !nulls[PART_SESSION_ID];
 
 	if (nulls[PART_PRECEDING] != is_session || nulls[PART_TOTAL] != is_session ||
-		nulls[PART_LOGIN] == is_session || nulls[PART_DURATION] == is_session ||
-		nulls[PART_IDLE] == is_session ||
+		nulls[PART_LOGIN] == is_session || nulls[PART_IDLE] == is_session ||
 		nulls[PART_FIRST_MOMENT] != nulls[PART_LAST_MOMENT])
 		refuse_pack();
 	if (!is_session)
 	{
+		end_shard(parts);
+		parts->shards++;
 		parts->preceding = add_counts(parts->preceding, DatumGetInt64(values[PART_PRECEDING]));
 		parts->total = add_counts(parts->total, DatumGetInt64(values[PART_TOTAL]));
 	}
 	else
 	{
-		parts->rows++;
+		note_position(parts, DatumGetInt64(values[PART_LOGIN]),
+					  DatumGetInt64(values[PART_SESSION_ID]));
 		add_to_merge(parts->merge, values, nulls);
 	}
 }
@@ -150,16 +205,17 @@ take_session_part(void *state, const Datum *values, const bool *nulls)
 /* What of the sessions is asked for. */
 typedef struct PartRequest
 {
+	bool		is_page;		/* or all? */
 	Position	after;
 	Position	until;
 	int64		wanted;
 	bool		is_named;
 	bool		is_ranked;		/* how many lie before? */
 	bool		is_counted;		/* how many are there? */
-} PartRequest;
+}			PartRequest;
 
 static void
-read_parts(const Hub *hub, const PartRequest *request, SessionParts *parts)
+read_parts(const Hub * hub, const PartRequest * request, SessionParts * parts)
 {
 	static const int keys[] = {PART_LOGIN, PART_SESSION_ID};
 	Datum		arguments[] = {
@@ -171,8 +227,14 @@ read_parts(const Hub *hub, const PartRequest *request, SessionParts *parts)
 
 	memset(parts, 0, sizeof(*parts));
 	parts->latest = before_all;
+	parts->is_page = request->is_page;
+	parts->wanted = request->wanted;
+	parts->complete_until = request->until;
+	parts->allocated = MAX_PAGE_SIZE;
+	parts->positions = palloc(parts->allocated * sizeof(Position));
 	parts->merge = begin_merge(&sessions_shape, lengthof(keys), keys);
 	ask_shards(hub, &part_sessions, arguments, take_session_part, parts);
+	end_shard(parts);
 	sort_merge(parts->merge);
 }
 
@@ -182,7 +244,7 @@ read_parts(const Hub *hub, const PartRequest *request, SessionParts *parts)
  * Errors: 55000 for one that is on two shards.
  */
 static const Session *
-next_session_part(SessionParts *parts)
+next_session_part(SessionParts * parts)
 {
 	Session    *session = &parts->session;
 	const Datum *values;
@@ -208,8 +270,9 @@ next_session_part(SessionParts *parts)
 	{
 		session->measure.first = DatumGetInt64(values[PART_FIRST_MOMENT]);
 		session->measure.last = DatumGetInt64(values[PART_LAST_MOMENT]);
+		session->measure.duration = elapsed(session->session_id, session->measure.first,
+											session->measure.last);
 	}
-	session->measure.duration = DatumGetInt64(values[PART_DURATION]);
 	session->measure.idle = DatumGetInt64(values[PART_IDLE]);
 
 	position = position_of(session);
@@ -225,7 +288,7 @@ typedef struct StepParts
 	int			count;
 	int			allocated;
 	Step	   *steps;
-} StepParts;
+}			StepParts;
 
 static void
 take_step(void *state, const Datum *values, const bool *nulls)
@@ -249,12 +312,13 @@ take_step(void *state, const Datum *values, const bool *nulls)
 
 /*
  * Have the shards narrow the range in which the sessions lie from one number up to
- * another.
+ * another, until there are few more in it; or, if it is enough, few more up to its end.
  */
 static void
-find_range(const Hub *hub, OrderRange *range, int64 first, int64 end)
+find_range(const Hub * hub, OrderRange * range, int64 first, int64 end, bool is_end_open)
 {
 	int64		former = PG_INT64_MAX;
+	int64		few = (end - first) * 3 / 2 + FEW_SESSIONS;
 
 	for (int round = 0; round < MAX_ROUNDS; round++)
 	{
@@ -269,8 +333,8 @@ find_range(const Hub *hub, OrderRange *range, int64 first, int64 end)
 		ask_shards(hub, &part_steps, arguments, take_step, &parts);
 		narrow_range(range, parts.steps, parts.count, first, end);
 		pfree(parts.steps);
-		if (range->is_exact || range->sessions <= (end - first) * 3 / 2 ||
-			range->sessions >= former)
+		if (range->is_exact || range->sessions <= few || range->sessions >= former ||
+			(is_end_open && end - range->least_before <= few))
 			return;
 		former = range->sessions;
 	}
@@ -282,7 +346,42 @@ typedef struct PageStart
 	bool		is_empty;
 	Position	after;			/* a place, */
 	int64		offset;			/* and so many sessions beyond it */
-} PageStart;
+}			PageStart;
+
+/* How many shards the hub had that was asked last: a hint. */
+static Oid	known_hub = InvalidOid;
+static int	known_shards;
+
+/*
+ * Ask for a page by a guess: that each shard has about as many sessions of it.
+ */
+static void
+guess_page(const Hub * hub, const PageStart * start, int64 size, PartRequest * request)
+{
+	OrderRange	range = {.after = start->after,.until = after_all};
+	int64		end = start->offset + size;
+
+	if (start->offset > size)
+		find_range(hub, &range, start->offset, end, true);
+	request->after = range.after;
+	end -= range.least_before;
+	request->wanted = Min(end, end / known_shards * 9 / 8 + FEW_SESSIONS / known_shards + 8);
+}
+
+/*
+ * Ask for all that is where a page lies, and in a margin around it.
+ */
+static void
+find_page(const Hub * hub, const PageStart * start, int64 size, int64 margin,
+		  PartRequest * request)
+{
+	OrderRange	range = {.after = start->after,.until = after_all};
+
+	find_range(hub, &range, Max(start->offset - margin, 0), start->offset + size + margin,
+			   false);
+	request->after = range.after;
+	request->until = range.until;
+}
 
 /*
  * Read a page: what next_session_part() returns then is its first session.
@@ -290,35 +389,37 @@ typedef struct PageStart
  * Errors: 40001 if the sessions change faster than they can be found.
  */
 static void
-read_page(const Hub *hub, const PageStart *start, int64 size, bool is_counted,
-		  SessionParts *parts)
+read_page(const Hub * hub, const PageStart * start, int64 size, bool is_counted,
+		  SessionParts * parts)
 {
+	int64		margin = 0;
+
 	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
 	{
-		/* A page that has got away is looked for in more. */
-		int64		margin = attempt * MAX_PAGE_SIZE;
-		int64		end = start->offset + size + margin;
-		PartRequest request = {start->after, after_all, end, true, false, is_counted};
+		PartRequest request = {true, start->after, after_all, PG_INT64_MAX, true, false, is_counted};
 		int64		offset = start->offset;
 
 		if (start->is_empty || size == 0)
 			request.wanted = offset = 0;
-		else if (end > FEW_SESSIONS)
+		else if (attempt == 0 && known_hub == hub->schema)
+			guess_page(hub, start, size, &request);
+		else if (offset + size <= FEW_SESSIONS)
+			request.wanted = offset + size;
+		else
 		{
-			OrderRange	range = {.after = start->after,.until = after_all};
-
-			find_range(hub, &range, Max(start->offset - margin, 0), end);
-			request.after = range.after;
-			request.until = range.until;
-			request.wanted = PG_INT64_MAX;
-			request.is_ranked = compare_positions(&range.after, &start->after) != 0;
+			/* One that has got away is looked for in more. */
+			find_page(hub, start, size, margin, &request);
+			margin += MAX_PAGE_SIZE;
 		}
+		request.is_ranked = compare_positions(&request.after, &start->after) != 0;
 		read_parts(hub, &request, parts);
+		known_hub = hub->schema;
+		known_shards = Max(parts->shards, 1);
 
 		offset -= parts->preceding;
 		if (offset >= 0 &&
-			(offset + size <= parts->rows ||
-			 compare_positions(&request.until, &after_all) == 0))
+			(offset + size <= complete_sessions(parts) ||
+			 compare_positions(&parts->complete_until, &after_all) == 0))
 		{
 			while (offset-- > 0 && next_session_part(parts) != NULL)
 				;
@@ -350,7 +451,7 @@ typedef struct FoundLogin
 {
 	int			count;
 	TimestampTz login;
-} FoundLogin;
+}			FoundLogin;
 
 static void
 take_login(void *state, const Datum *values, const bool *nulls)
@@ -368,7 +469,7 @@ take_login(void *state, const Datum *values, const bool *nulls)
  * Errors: 22023 for an unknown one.
  */
 static PageStart
-start_of_keyset(const Hub *hub, const PageRequest *page)
+start_of_keyset(const Hub * hub, const PageRequest *page)
 {
 	PageStart	start = {false, before_all, 0};
 	Datum		arguments[] = {Int64GetDatum(page->after_session_id)};
@@ -387,7 +488,7 @@ start_of_keyset(const Hub *hub, const PageRequest *page)
 }
 
 static Datum
-return_page(ReturnSetInfo *result, const Hub *hub, const PageStart *start, int64 size)
+return_page(ReturnSetInfo *result, const Hub * hub, const PageStart * start, int64 size)
 {
 	SessionParts parts;
 	const Session *session;
@@ -468,9 +569,9 @@ ekran_hub_sessions_json(PG_FUNCTION_ARGS)
 }
 
 static void
-read_all_parts(const Hub *hub, bool is_named, SessionParts *parts)
+read_all_parts(const Hub * hub, bool is_named, SessionParts * parts)
 {
-	PartRequest request = {before_all, after_all, PG_INT64_MAX, is_named, false, false};
+	PartRequest request = {false, before_all, after_all, PG_INT64_MAX, is_named, false, false};
 
 	read_parts(hub, &request, parts);
 }
@@ -566,7 +667,7 @@ ekran_hub_sessions_total_count(PG_FUNCTION_ARGS)
  */
 
 static Merge *
-read_usage(const Hub *hub, bool is_of_urls)
+read_usage(const Hub * hub, bool is_of_urls)
 {
 	static const int keys[] = {PART_USAGE_LOGIN, PART_USAGE_SESSION_ID};
 	Datum		arguments[] = {BoolGetDatum(is_of_urls)};
@@ -578,7 +679,7 @@ read_usage(const Hub *hub, bool is_of_urls)
 }
 
 static bool
-next_usage(Merge *merge, UsageRow *row)
+next_usage(Merge * merge, UsageRow * row)
 {
 	const Datum *values;
 	const bool *nulls;
@@ -663,7 +764,7 @@ ekran_hub_url_statistics_json(PG_FUNCTION_ARGS)
 }
 
 static bool
-next_productivity(Merge *merge, ProductivityRow *row)
+next_productivity(Merge * merge, ProductivityRow * row)
 {
 	const Datum *values;
 	const bool *nulls;
@@ -687,11 +788,11 @@ next_productivity(Merge *merge, ProductivityRow *row)
  * Errors: 55000 if there is one from two.
  */
 static void
-read_productivity(const Hub *hub,
-				  void (*take) (void *state, const ProductivityRow *row), void *state)
+read_productivity(const Hub * hub,
+				  void (*take) (void *state, const ProductivityRow * row), void *state)
 {
 	static const int keys[] = {PART_PRODUCTIVITY_USER_ID, PART_PRODUCTIVITY_DAY,
-	PART_PRODUCTIVITY_HOUR};
+		PART_PRODUCTIVITY_HOUR};
 	Merge	   *merge = begin_merge(&productivity_shape, lengthof(keys), keys);
 	ProductivityRow row;
 	ProductivityRow former = {.hour = -1};
@@ -712,7 +813,7 @@ read_productivity(const Hub *hub,
 }
 
 static void
-return_productivity(void *state, const ProductivityRow *row)
+return_productivity(void *state, const ProductivityRow * row)
 {
 	put_productivity_row(state, row);
 }
@@ -732,7 +833,7 @@ ekran_hub_user_productivity(PG_FUNCTION_ARGS)
 }
 
 static void
-sort_by_name(void *state, const ProductivityRow *row)
+sort_by_name(void *state, const ProductivityRow * row)
 {
 	Datum		values[NUM_PART_PRODUCTIVITY_COLUMNS];
 	bool		nulls[NUM_PART_PRODUCTIVITY_COLUMNS] = {false};
@@ -754,7 +855,7 @@ Datum
 ekran_hub_user_productivity_json(PG_FUNCTION_ARGS)
 {
 	static const int keys[] = {PART_PRODUCTIVITY_USER_NAME, PART_PRODUCTIVITY_DAY,
-	PART_PRODUCTIVITY_HOUR, PART_PRODUCTIVITY_USER_ID};
+		PART_PRODUCTIVITY_HOUR, PART_PRODUCTIVITY_USER_ID};
 	Merge	   *merge = begin_merge(&productivity_shape, lengthof(keys), keys);
 	Hub			hub;
 	ProductivityRow row;
@@ -774,7 +875,7 @@ typedef struct TimelineParts
 {
 	ReturnSetInfo *result;
 	int			shards;			/* that have the session */
-} TimelineParts;
+}			TimelineParts;
 
 static void
 take_timeline(void *state, const Datum *values, const bool *nulls)

@@ -416,7 +416,7 @@ typedef struct WantedLock
 {
 	Oid			relation;
 	LOCKMODE	lock;
-} WantedLock;
+}			WantedLock;
 
 static void
 wait_a_moment(void *argument)

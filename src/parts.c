@@ -76,7 +76,7 @@ require_arguments(FunctionCallInfo fcinfo)
  * take_request().
  */
 PartCall
-begin_part_call(FunctionCallInfo fcinfo, const PartShape *shape)
+begin_part_call(FunctionCallInfo fcinfo, const PartShape * shape)
 {
 	PartCall	call;
 
@@ -96,7 +96,7 @@ begin_part_call(FunctionCallInfo fcinfo, const PartShape *shape)
 }
 
 void
-end_part_call(PartCall *call)
+end_part_call(PartCall * call)
 {
 	end_reading(&call->reader);
 	end_part_rows(&call->rows);
@@ -157,7 +157,7 @@ count_up_to(const Reader *reader, const Position *position)
 }
 
 static void
-put_part_session(PartRows *rows, const Session *session)
+put_part_session(PartRows * rows, const Session *session)
 {
 	const Measure *measure = &session->measure;
 	Datum		values[NUM_PART_COLUMNS];
@@ -177,7 +177,6 @@ put_part_session(PartRows *rows, const Session *session)
 	nulls[PART_FIRST_MOMENT] = !measure->has_moment;
 	values[PART_LAST_MOMENT] = Int64GetDatum(measure->last);
 	nulls[PART_LAST_MOMENT] = !measure->has_moment;
-	values[PART_DURATION] = Int64GetDatum(measure->duration);
 	values[PART_IDLE] = Int64GetDatum(measure->idle);
 	nulls[PART_PRECEDING] = nulls[PART_TOTAL] = true;
 	put_part_row(rows, values, nulls);
@@ -187,7 +186,7 @@ put_part_session(PartRows *rows, const Session *session)
  * Put what is known of all sessions, in a row of its own.
  */
 static void
-put_part_numbers(PartRows *rows, int64 preceding, int64 total)
+put_part_numbers(PartRows * rows, int64 preceding, int64 total)
 {
 	Datum		values[NUM_PART_COLUMNS] = {0};
 	bool		nulls[NUM_PART_COLUMNS];
@@ -207,7 +206,7 @@ put_part_numbers(PartRows *rows, int64 preceding, int64 total)
  *					   is_named bool, is_ranked bool, is_counted bool)
  *		returns setof bytea: session_id bigint, client_guid uuid, client_name text,
  *							 user_id int, user_name text, login, first_moment,
- *							 last_moment, duration, idle, preceding, total bigint
+ *							 last_moment, idle, preceding, total bigint
  *
  * A row with how many sessions lie up to the place after (if is_ranked) and in all (if
  * is_counted), then the sessions beyond it up to the place until, as many as are wanted at
@@ -264,7 +263,7 @@ ekran_part_sessions(PG_FUNCTION_ARGS)
  */
 static void
 step_through(Reader *reader, const Position *after, const Position *until, int64 wanted,
-			 Steps *steps)
+			 Steps * steps)
 {
 	Selection  *selection = begin_selection(&reader->store, &reader->window,
 											&reader->filters, &reader->trust);
@@ -287,7 +286,7 @@ step_through(Reader *reader, const Position *after, const Position *until, int64
 }
 
 static void
-put_step(PartRows *rows, const Step *step)
+put_step(PartRows * rows, const Step * step)
 {
 	Datum		values[NUM_STEP_COLUMNS];
 	bool		nulls[NUM_STEP_COLUMNS] = {false};
@@ -344,7 +343,7 @@ ekran_part_steps(PG_FUNCTION_ARGS)
  * Return a number.
  */
 static void
-put_number(PartRows *rows, int64 number)
+put_number(PartRows * rows, int64 number)
 {
 	Datum		value = Int64GetDatum(number);
 	bool		isnull = false;
@@ -396,7 +395,7 @@ ekran_part_login(PG_FUNCTION_ARGS)
  * Put a row of ekran_part_usage.
  */
 void
-put_part_usage(void *rows, const UsageRow *row)
+put_part_usage(void *rows, const UsageRow * row)
 {
 	Datum		values[NUM_PART_USAGE_COLUMNS];
 	bool		nulls[NUM_PART_USAGE_COLUMNS] = {false};
@@ -414,7 +413,7 @@ put_part_usage(void *rows, const UsageRow *row)
  * Put a row of ekran_part_productivity.
  */
 void
-put_part_productivity(void *rows, const ProductivityRow *row)
+put_part_productivity(void *rows, const ProductivityRow * row)
 {
 	Datum		values[NUM_PART_PRODUCTIVITY_COLUMNS];
 	bool		nulls[NUM_PART_PRODUCTIVITY_COLUMNS] = {false};
@@ -433,7 +432,7 @@ put_part_productivity(void *rows, const ProductivityRow *row)
  * Put a row of ekran_part_timeline; NULL: that the session is here.
  */
 void
-put_part_timeline(void *rows, const TimelineRow *row)
+put_part_timeline(void *rows, const TimelineRow * row)
 {
 	Datum		values[NUM_PART_TIMELINE_COLUMNS] = {0};
 	bool		nulls[NUM_PART_TIMELINE_COLUMNS] = {true, true, true, true};

@@ -389,12 +389,12 @@ refuse_unknown_session(const char *store, const char *argument, int64 session_id
 					   const char *hint)
 {
 	ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
-						session_id, store),
-				 errdetail("The %s given is " INT64_FORMAT ": that session has been deleted, never was, or is none that you may see.",
-						   argument, session_id),
-				 errhint("%s", hint)));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no session " INT64_FORMAT " in store \"%s\"",
+					session_id, store),
+			 errdetail("The %s given is " INT64_FORMAT ": that session has been deleted, never was, or is none that you may see.",
+					   argument, session_id),
+			 errhint("%s", hint)));
 }
 
 /*
@@ -862,7 +862,7 @@ has_days(Selection *selection, const Position *after, const Position *until)
  */
 void
 step_by_days(const Selection *selection, const Position *after, const Position *until,
-			 Steps *steps)
+			 Steps * steps)
 {
 	const Window *window = selection->window;
 	TimestampTz last = Max(after->login, window->start);

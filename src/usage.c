@@ -327,7 +327,7 @@ row_of(const Session *session, const Sum *sum)
 }
 
 static void
-put_rows(Usage *usage, void (*put_row) (void *result, const UsageRow *row), void *result)
+put_rows(Usage *usage, void (*put_row) (void *result, const UsageRow * row), void *result)
 {
 	const Session *session;
 

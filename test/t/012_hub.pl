@@ -170,8 +170,9 @@ $node->safe_psql('postgres', 'ALTER DATABASE shard2 ALLOW_CONNECTIONS true');
 is(ask('SELECT ekran_sessions_total_count() = public.ekran_sessions_total_count()'), 't', 'when it is back, all is well');
 
 # What shards send that is no answer, or another version's
-for my $pack ([ '\\x02040000', '42804' ], [ '\\x01', '08P01' ], [ '\\x010c00', '08P01' ], [ '\\x010c0000ffffffff', '08P01' ], [ '\\x0105ff', '42804' ], [ '\\x010c00' . '00' x 40, '08P01' ],
-	[ '\\x010cf70f' . '7fffffff' , '08P01' ])
+for my $pack ([ '\x02040000', '42804' ], [ '\x0105ff', '42804' ], [ '\x01', '08P01' ], [ '\x010b00', '08P01' ], [ '\x010b0000ffffffff', '08P01' ],
+	[ '\x010b0000' . 'ff' x 12, '08P01' ], [ '\x010bfb07ffffffff0f', '08P01' ], [ '\x010bfb0701ff', '22021' ], [ '\x010bff07', '08P01' ], [ '\x010bf70702', '08P01' ],
+	[ '\x010bfe0702', '08P01' ])
 {
 	my ($bytes, $state) = @$pack;
 	$hub->on_shard(1, "ALTER FUNCTION public.ekran_part_sessions RENAME TO hidden");
