@@ -455,7 +455,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_drop_activity_before(timestamp with time zone) IS
-'Deletes the sessions whose logout lies before the moment, as ekran_purge() does, and drops the partitions of activity that end by then and have activities of no other sessions, which takes them along at once. Returns the number of sessions, the partitions dropped, and those as old that sessions which stay have activities in. Errors: 22023 for null, 42809 where activity is not partitioned by ranges of activity_date, and for a store of views, 25001 outside of READ COMMITTED, 55006 while a statement on sessions or activities is in progress, 40001 where others write to a partition that is to go, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one; the server''s own where something depends on a partition, or it belongs to somebody else.';
+'Deletes the sessions whose logout lies before the moment, as ekran_purge() does, and drops the partitions of activity that end by then and have activities of no other sessions, which takes them along at once. Returns the number of sessions, the partitions dropped, and those as old that sessions which stay have activities in; those of the present and the future stay. Errors: 22023 for null, 42809 where activity is not partitioned by ranges of activity_date, and for a store of views, 25001 outside of READ COMMITTED, 55006 while a statement on sessions or activities is in progress, 40001 where others write to a partition that is to go, or have read it, or the default one, by its own name, 42501 without the rights of the store''s owner, 42P01 without a store, 55000 for a broken one; the server''s own where something depends on a partition, or it belongs to somebody else.';
 
 CREATE FUNCTION ekran_close_sessions(silent_for interval, as_of timestamp with time zone,
 	OUT session_id bigint, OUT login_date timestamp with time zone, OUT logout_date timestamp with time zone)
@@ -476,9 +476,9 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_create_hub(name, name) IS
-'Makes in the schema, or makes there anew, the functions of a hub over the shards of a foreign server of PL/Proxy: those of the extension that read, by the same names, with the same arguments and rows, and those that they ask the shards by. The extension is to be on each shard, in a schema of the same name as here. Errors: 42501 for who is no superuser, and for a schema, or functions in it, of somebody who could change what callers run; 42704 without PL/Proxy or the server, 42809 for a server of another foreign-data wrapper, 22004 for a null, 22023 for the extension''s own schema.';
+'Makes in the schema, or makes there anew, the functions of a hub over the shards of a foreign server of PL/Proxy: those of the extension that read, by the same names, with the same arguments and rows, and those that they ask the shards by. The extension is to be on each shard, in a schema of the same name as here. Errors: 42501 for who is no superuser, and for a schema that another owns, has functions in, or may create some in; 42704 without PL/Proxy or the server, 42809 for a server of another foreign-data wrapper, 22004 for a null, 22023 for the extension''s own schema, 42939 for a reserved one.';
 
--- What a shard tells a hub.  The first eight arguments are what its caller has set and
+-- What a shard tells a hub.  The first ten arguments are what its caller has set and
 -- asked for.  Rows come packed, many in a bytea, and no setting has a part in how they
 -- travel: moments are microseconds since the beginning of 2000 in UTC, spans of time
 -- microseconds.
@@ -492,6 +492,8 @@ CREATE FUNCTION ekran_part_sessions(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[],
+	or_no_user boolean,
+	or_no_client boolean,
 	after_login bigint,
 	after_session_id bigint,
 	until_login bigint,
@@ -504,7 +506,7 @@ RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000;
 
-COMMENT ON FUNCTION ekran_part_sessions(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], bigint, bigint, bigint, bigint, bigint, boolean, boolean, boolean) IS
+COMMENT ON FUNCTION ekran_part_sessions(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean, boolean, bigint, bigint, bigint, bigint, bigint, boolean, boolean, boolean) IS
 'For a hub: a row with how many sessions lie up to the place after, if is_ranked, and in all, if is_counted; then the sessions of ekran_sessions_all beyond that place up to the place until, as many as are wanted at the most, with names, if is_named. Errors: as ekran_sessions, and 22004 for a null but of users and clients.';
 
 CREATE FUNCTION ekran_part_steps(
@@ -516,6 +518,8 @@ CREATE FUNCTION ekran_part_steps(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[],
+	or_no_user boolean,
+	or_no_client boolean,
 	after_login bigint,
 	after_session_id bigint,
 	until_login bigint,
@@ -525,7 +529,7 @@ RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
 
-COMMENT ON FUNCTION ekran_part_steps(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], bigint, bigint, bigint, bigint, bigint) IS
+COMMENT ON FUNCTION ekran_part_steps(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean, boolean, bigint, bigint, bigint, bigint, bigint) IS
 'For a hub: where so many sessions of ekran_sessions_all lie beyond the place after up to the place until, from one login to another; or, of a few, the first that are wanted. Errors: as ekran_sessions, and 22004 for a null but of users and clients.';
 
 CREATE FUNCTION ekran_part_total_count(
@@ -536,12 +540,14 @@ CREATE FUNCTION ekran_part_total_count(
 	start timestamp with time zone,
 	"end" timestamp with time zone,
 	users integer[],
-	clients uuid[])
+	clients uuid[],
+	or_no_user boolean,
+	or_no_client boolean)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
 
-COMMENT ON FUNCTION ekran_part_total_count(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[]) IS
+COMMENT ON FUNCTION ekran_part_total_count(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean, boolean) IS
 'For a hub: how many sessions the window selects. Errors: as ekran_sessions_total_count, and 22004 for a null but of users and clients.';
 
 CREATE FUNCTION ekran_part_login(
@@ -553,12 +559,14 @@ CREATE FUNCTION ekran_part_login(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[],
+	or_no_user boolean,
+	or_no_client boolean,
 	session_id bigint)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
 
-COMMENT ON FUNCTION ekran_part_login(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], bigint) IS
+COMMENT ON FUNCTION ekran_part_login(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean, boolean, bigint) IS
 'For a hub: when a session began, by the table session; no row for one that is not here, or not visible to the caller. Errors: as ekran_sessions_after, and 22004 for a null but of users and clients.';
 
 CREATE FUNCTION ekran_part_usage(
@@ -570,12 +578,14 @@ CREATE FUNCTION ekran_part_usage(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[],
+	or_no_user boolean,
+	or_no_client boolean,
 	is_of_urls boolean)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000;
 
-COMMENT ON FUNCTION ekran_part_usage(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean) IS
+COMMENT ON FUNCTION ekran_part_usage(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean, boolean, boolean) IS
 'For a hub: the rows of ekran_application_statistics, or those of ekran_url_statistics, with the login of each session. Errors: as these, and 22004 for a null but of users and clients.';
 
 CREATE FUNCTION ekran_part_productivity(
@@ -586,12 +596,14 @@ CREATE FUNCTION ekran_part_productivity(
 	start timestamp with time zone,
 	"end" timestamp with time zone,
 	users integer[],
-	clients uuid[])
+	clients uuid[],
+	or_no_user boolean,
+	or_no_client boolean)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000;
 
-COMMENT ON FUNCTION ekran_part_productivity(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[]) IS
+COMMENT ON FUNCTION ekran_part_productivity(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean, boolean) IS
 'For a hub: the rows of ekran_user_productivity; day counts from the beginning of 2000. Errors: as there, and 22004 for a null but of users and clients.';
 
 CREATE FUNCTION ekran_part_timeline(
@@ -603,10 +615,12 @@ CREATE FUNCTION ekran_part_timeline(
 	"end" timestamp with time zone,
 	users integer[],
 	clients uuid[],
+	or_no_user boolean,
+	or_no_client boolean,
 	session_id bigint)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100;
 
-COMMENT ON FUNCTION ekran_part_timeline(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], bigint) IS
+COMMENT ON FUNCTION ekran_part_timeline(name, integer, text, text, timestamp with time zone, timestamp with time zone, integer[], uuid[], boolean, boolean, bigint) IS
 'For a hub: of a session that is here and visible to the caller a row of nulls, then the rows of ekran_session_timeline; of others none. Errors: as there, and 22004 for a null but of users and clients.';

@@ -66,7 +66,7 @@ BEGIN
 		RAISE 'activity is partitioned already';
 	END IF;
 
-	IF (SELECT relowner FROM pg_class WHERE oid = old) <> current_user::regrole THEN
+	IF (SELECT relowner FROM pg_class WHERE oid = old) <> quote_ident(current_user)::regrole THEN
 		RAISE 'activity belongs to role %', (SELECT relowner::regrole FROM pg_class WHERE oid = old)
 			USING HINT = 'Convert it as that role, by SET ROLE.';
 	END IF;
@@ -88,6 +88,9 @@ BEGIN
 		UNION ALL SELECT format('identity of column %I', attname) FROM pg_attribute WHERE attrelid = old AND attidentity <> ''
 		UNION ALL SELECT format('statistics %I', stxname) FROM pg_statistic_ext WHERE stxrelid = old
 		UNION ALL SELECT format('publication %I', pubname) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE prrelid = old
+		-- others would send its partitions by their own names
+		UNION ALL SELECT format('publication %I (which may SET (publish_via_partition_root))', p.pubname) FROM pg_publication p
+			WHERE NOT p.pubviaroot AND (p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace n JOIN pg_class c ON c.oid = old WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace))
 		-- of others: views, policies, functions, keys, columns of its row type
 		UNION ALL SELECT DISTINCT coalesce((SELECT 'view ' || ev_class::regclass FROM pg_rewrite WHERE d.classid = 'pg_rewrite'::regclass AND oid = d.objid),
 				pg_describe_object(d.classid, d.objid, 0)) FROM pg_depend d

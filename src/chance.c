@@ -146,7 +146,7 @@ typedef struct StoreChance
 {
 	const Store *store;
 	const Chance *chance;
-}			StoreChance;
+} StoreChance;
 
 static void
 take_chance(void *argument)

@@ -15,8 +15,11 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/proclang.h"
 #include "ekran_sessions.h"
@@ -45,8 +48,14 @@ static const char find_functions[] =
 "  FROM pg_catalog.generate_series(1, p.pronargs) i),"
 " p.probin, p.proname OPERATOR(pg_catalog.~) '^ekran_part_',"
 " p.proretset"
-" FROM pg_catalog.pg_proc p"
-" WHERE p.pronamespace OPERATOR(pg_catalog.=) $1"
+" FROM pg_catalog.pg_depend own"
+" JOIN pg_catalog.pg_depend d ON d.refclassid OPERATOR(pg_catalog.=) own.refclassid"
+"  AND d.refobjid OPERATOR(pg_catalog.=) own.refobjid"
+"  AND d.classid OPERATOR(pg_catalog.=) own.classid"
+"  AND d.deptype OPERATOR(pg_catalog.=) own.deptype"
+" JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.objid"
+" WHERE own.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass"
+" AND own.objid OPERATOR(pg_catalog.=) $1 AND own.deptype OPERATOR(pg_catalog.=) 'e'"
 " AND (p.proname OPERATOR(pg_catalog.~) '^ekran_part_'"
 "  OR p.proname OPERATOR(pg_catalog.=) ANY (ARRAY["
 "   'ekran_sessions', 'ekran_sessions_after', 'ekran_sessions_total_count',"
@@ -70,14 +79,23 @@ enum
 	NUM_FUNCTION_COLUMNS
 };
 
-/* What of a hub is in other hands than who makes it, who would be trusted with it. */
-static const char find_strangers[] =
-	"SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text,"
-" pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text"
-" FROM pg_catalog.pg_proc p"
+/* Those of a hub that ask the shards. */
+static const char find_part_functions[] =
+	"SELECT p.oid FROM pg_catalog.pg_proc p"
 " WHERE p.pronamespace OPERATOR(pg_catalog.=) $1"
-" AND p.proowner OPERATOR(pg_catalog.<>) $2"
-" AND p.proname OPERATOR(pg_catalog.~) '^ekran_'"
+" AND p.proname OPERATOR(pg_catalog.~) '^ekran_part_'";
+
+/* Functions in the hub's schema that are in other hands than a superuser's, */
+static const char find_strange_functions[] =
+	"SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text, r.rolname::pg_catalog.text"
+" FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) p.proowner"
+" WHERE p.pronamespace OPERATOR(pg_catalog.=) $1 AND NOT r.rolsuper"
+" ORDER BY 1 LIMIT 1";
+
+/* and who else could make some. */
+static const char find_strange_makers[] =
+	"SELECT r.rolname::pg_catalog.text FROM pg_catalog.pg_roles r"
+" WHERE NOT r.rolsuper AND pg_catalog.has_schema_privilege(r.oid, $1, 'CREATE')"
 " ORDER BY 1 LIMIT 1";
 
 static void
@@ -215,23 +233,57 @@ make_function(char *const *function, const char *schema, const char *server,
 }
 
 /*
- * Refuse functions in the hub's schema that another role could change.
+ * Refuse a schema in which another role has functions, or could make some.
  *
  * Errors: 42501.
  */
 static void
-refuse_strangers(Oid schema)
+refuse_strangers(Oid schema, const char *name)
 {
-	Oid			types[] = {OIDOID, OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(schema), ObjectIdGetDatum(GetUserId())};
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(schema)};
 
-	ask(find_strangers, 2, types, values);
+	ask(find_strange_functions, 1, types, values);
 	if (SPI_processed > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("function %s belongs to role \"%s\"", column(0, 0), column(0, 1)),
-				 errdetail("Callers of the hub would run what that role makes of it."),
+				 errdetail("Callers of the hub could run what that role makes of it."),
 				 errhint("Drop it, or give another schema.")));
+	ask(find_strange_makers, 1, types, values);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may create functions in schema \"%s\"",
+						column(0, 0), name),
+				 errdetail("Callers of the hub could run what that role puts beside its functions."),
+				 errhint("REVOKE CREATE ON SCHEMA %s, or give another schema.",
+						 quote_identifier(name))));
+}
+
+/*
+ * Have the functions that ask the shards depend on the server, which they name in a text.
+ */
+static void
+depend_on_server(Oid schema, const char *server)
+{
+	ObjectAddress referenced;
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(schema)};
+
+	ObjectAddressSet(referenced, ForeignServerRelationId, get_foreign_server_oid(server, false));
+	ask(find_part_functions, 1, types, values);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		oid = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		ObjectAddress function;
+
+		ObjectAddressSet(function, ProcedureRelationId, DatumGetObjectId(oid));
+		(void) deleteDependencyRecordsForClass(ProcedureRelationId, function.objectId,
+											   ForeignServerRelationId, DEPENDENCY_NORMAL);
+		recordDependencyOn(&function, &referenced, DEPENDENCY_NORMAL);
+	}
 }
 
 static char *
@@ -258,7 +310,7 @@ ekran_create_hub(PG_FUNCTION_ARGS)
 	char	   *schema_name = name_argument(fcinfo, 1, "schema");
 	Oid			own_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(own_schema)};
+	Datum		values[] = {ObjectIdGetDatum(fcinfo->flinfo->fn_oid)};
 	char	   *(*functions)[NUM_FUNCTION_COLUMNS];
 	uint64		count;
 	Oid			schema;
@@ -271,6 +323,12 @@ ekran_create_hub(PG_FUNCTION_ARGS)
 	pin_quoting();
 	SPI_connect();
 
+	if (strncmp(schema_name, "pg_", 3) == 0 || schema_name[0] == '\0' ||
+		strcmp(schema_name, "information_schema") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("schema \"%s\" can't hold a hub", schema_name),
+				 errhint("Give the name of an ordinary schema; it is created where it doesn't exist.")));
 	if (get_namespace_oid(schema_name, true) == own_schema)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -286,7 +344,8 @@ ekran_create_hub(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < count; i++)
 		make_function(functions[i], schema_name, server, get_namespace_name(own_schema));
 	CommandCounterIncrement();
-	refuse_strangers(schema);
+	depend_on_server(schema, server);
+	refuse_strangers(schema, schema_name);
 
 	SPI_finish();
 	AtEOXact_GUC(false, guc_nest_level);

@@ -796,7 +796,8 @@ ensure_partition(StoreBuild *build, const char *name, const char *range, const c
 
 	if (OidIsValid(same_name))
 		refuse_other_shape(build, name, psprintf("it is not the partition of activity %s", range));
-	if (!must_add(build, ShareRowExclusiveLock))
+	/* The server takes it of the whole, and of the default partition. */
+	if (!must_add(build, AccessExclusiveLock))
 		return;
 	run("CREATE TABLE %s PARTITION OF %s.activity %s", identity, build->name, range);
 	revoke_defaults(table_oid(build, name), identity);
@@ -1879,7 +1880,7 @@ see(void *argument)
 
 /*
  * See what the store lacks, again where others change it meanwhile: statistics that the
- * server takes of a table by itself are a change too.
+ * server takes of a table by itself are a change too.  What has been looked at is not held.
  */
 static void
 survey(StoreBuild *build)
@@ -1888,7 +1889,7 @@ survey(StoreBuild *build)
 	int			attempts = 0;
 
 	build->is_survey = true;
-	while ((error = run_in_subtransaction(see, build)) != NULL)
+	while ((error = look_in_subtransaction(see, build)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE ||

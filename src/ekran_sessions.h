@@ -496,6 +496,7 @@ extern void sum_up_sessions(RowChanges *changes, TouchedSessions *deleted,
 /* subtransaction.c: trying what may fail */
 
 extern ErrorData *run_in_subtransaction(void (*action) (void *argument), void *argument);
+extern ErrorData *look_in_subtransaction(void (*action) (void *argument), void *argument);
 
 /* transition.c: what a statement on activity touched */
 
@@ -1007,7 +1008,7 @@ typedef struct Step
 	Position	from;
 	Position	to;
 	int64		sessions;
-}			Step;
+} Step;
 
 #define MAX_STEPS	4096
 
@@ -1017,7 +1018,7 @@ typedef struct Steps
 	int			count;
 	int64		grain;			/* neighbours with no more are put together */
 	Step	   *steps;
-}			Steps;
+} Steps;
 
 /* What lies beyond one place, up to another, which may be a session's. */
 typedef struct OrderRange
@@ -1029,11 +1030,11 @@ typedef struct OrderRange
 	int64		most_before;	/* at the most */
 	int64		sessions;		/* and so many about in it, */
 	bool		is_exact;		/* or is it known one by one? */
-}			OrderRange;
+} OrderRange;
 
-extern void begin_steps(Steps * steps, int64 grain);
-extern void add_step(Steps * steps, const Step * step);
-extern void narrow_range(OrderRange * range, Step * steps, int count, int64 first, int64 end);
+extern void begin_steps(Steps *steps, int64 grain);
+extern void add_step(Steps *steps, const Step *step);
+extern void narrow_range(OrderRange *range, Step *steps, int count, int64 first, int64 end);
 
 typedef struct Selection Selection;
 
@@ -1050,7 +1051,7 @@ extern Chunk *next_chunk(Selection *selection);
 extern void end_selection(Selection *selection);
 extern bool has_days(Selection *selection, const Position *after, const Position *until);
 extern void step_by_days(const Selection *selection, const Position *after,
-						 const Position *until, Steps * steps);
+						 const Position *until, Steps *steps);
 extern int64 count_selected(Selection *selection);
 extern int32 total_count_of(int64 count);
 
@@ -1294,7 +1295,7 @@ typedef struct UsageRow
 	TimestampTz hour;			/* its beginning */
 	const text *label;			/* NULL: none */
 	int64		duration;
-}			UsageRow;
+} UsageRow;
 
 /* A response of these, an element for a session and hour. */
 typedef struct UsageJson
@@ -1303,12 +1304,12 @@ typedef struct UsageJson
 	bool		has_hour;		/* is there an element in hand? */
 	int64		session_id;
 	TimestampTz hour;
-}			UsageJson;
+} UsageJson;
 
-extern void put_usage_row(void *result, const UsageRow * row);
-extern void begin_json_usage(UsageJson * json, pg_tz *zone);
-extern void append_json_usage(UsageJson * json, const UsageRow * row);
-extern text *end_json_usage(UsageJson * json);
+extern void put_usage_row(void *result, const UsageRow *row);
+extern void begin_json_usage(UsageJson *json, pg_tz *zone);
+extern void append_json_usage(UsageJson *json, const UsageRow *row);
+extern text *end_json_usage(UsageJson *json);
 
 /* How long a user was active in an hour. */
 typedef struct ProductivityRow
@@ -1319,12 +1320,12 @@ typedef struct ProductivityRow
 	DateADT		date;
 	int			hour;
 	int64		active;
-}			ProductivityRow;
+} ProductivityRow;
 
-typedef void (*PutProductivity) (void *result, const ProductivityRow * row);
+typedef void (*PutProductivity) (void *result, const ProductivityRow *row);
 
-extern void put_productivity_row(void *result, const ProductivityRow * row);
-extern void append_json_productivity(Json *json, const ProductivityRow * row);
+extern void put_productivity_row(void *result, const ProductivityRow *row);
+extern void append_json_productivity(Json *json, const ProductivityRow *row);
 
 /* A part of a session's time. */
 typedef struct TimelineRow
@@ -1332,16 +1333,16 @@ typedef struct TimelineRow
 	Span		span;
 	bool		is_active;
 	const text *application;	/* or NULL */
-}			TimelineRow;
+} TimelineRow;
 
-typedef void (*PutTimeline) (void *result, const TimelineRow * row);
+typedef void (*PutTimeline) (void *result, const TimelineRow *row);
 
 /* What who asks for the timeline of an unknown session is told. */
 #define TIMELINE_HINT \
 	"Give the session_id of a session that ekran_sessions_all() returns."
 
 extern int64 get_session_id(FunctionCallInfo fcinfo);
-extern void put_timeline_row(void *result, const TimelineRow * row);
+extern void put_timeline_row(void *result, const TimelineRow *row);
 
 /* parts.c: what a shard tells a hub */
 
@@ -1354,8 +1355,10 @@ enum
 	PART_TIME_ZONE,
 	PART_START,
 	PART_END,
-	PART_USERS,
+	PART_USERS,					/* or null; none of them is */
 	PART_CLIENTS,
+	PART_OR_NO_USER,			/* those without one too? */
+	PART_OR_NO_CLIENT,
 	NUM_PART_ARGUMENTS
 };
 
@@ -1428,7 +1431,7 @@ typedef struct PartShape
 	int			ncolumns;
 	Oid			columns[MAX_PART_COLUMNS];
 	bool		may_be_null[MAX_PART_COLUMNS];
-}			PartShape;
+} PartShape;
 
 extern const PartShape sessions_shape;
 extern const PartShape steps_shape;
@@ -1441,20 +1444,29 @@ extern const PartShape timeline_shape;
 typedef struct PartRows
 {
 	ReturnSetInfo *result;
-	const		PartShape *shape;
+	const PartShape *shape;
+	int64		mark;
 	StringInfoData pack;
 	int			count;			/* of rows in it */
 	int64		former[MAX_PART_COLUMNS];	/* numbers, of the row before */
-}			PartRows;
+} PartRows;
 
 /* Takes a row of a shard, which is gone afterwards. */
-typedef void (*TakeRow) (void *state, const Datum *values, const bool *nulls);
+typedef void (*TakeRow) (void *state, int shard, const Datum *values, const bool *nulls);
 
-extern void begin_part_rows(PartRows * rows, ReturnSetInfo *result, const PartShape * shape);
-extern void put_part_row(PartRows * rows, const Datum *values, const bool *nulls);
-extern void end_part_rows(PartRows * rows);
+/* The shard in hand. */
+typedef struct Shard
+{
+	int			number;			/* counted from 1 */
+	int64		mark;			/* of its call, which each pack has */
+} Shard;
+
+extern void begin_part_rows(PartRows *rows, ReturnSetInfo *result, const PartShape *shape);
+extern void put_part_row(PartRows *rows, const Datum *values, const bool *nulls);
+extern void end_part_rows(PartRows *rows);
 pg_noreturn extern void refuse_pack(void);
-extern void take_pack(const PartShape * shape, bytea * packed, TakeRow take, void *state);
+extern void take_pack(const PartShape *shape, bytea *packed, Shard *shard,
+					  TakeRow take, void *state);
 
 /* A hub's call of a shard. */
 typedef struct PartCall
@@ -1462,17 +1474,17 @@ typedef struct PartCall
 	Reader		reader;
 	int			guc_nest_level; /* of the hub's settings */
 	PartRows	rows;			/* that are returned */
-}			PartCall;
+} PartCall;
 
-extern PartCall begin_part_call(FunctionCallInfo fcinfo, const PartShape * shape);
-extern void end_part_call(PartCall * call);
-extern void put_part_usage(void *rows, const UsageRow * row);
-extern void put_part_productivity(void *rows, const ProductivityRow * row);
-extern void put_part_timeline(void *rows, const TimelineRow * row);
+extern PartCall begin_part_call(FunctionCallInfo fcinfo, const PartShape *shape);
+extern void end_part_call(PartCall *call);
+extern void put_part_usage(void *rows, const UsageRow *row);
+extern void put_part_productivity(void *rows, const ProductivityRow *row);
+extern void put_part_timeline(void *rows, const TimelineRow *row);
 
 /* hub.c: asking all shards of a hub */
 
-#define MAX_PART_ARGUMENTS	16
+#define MAX_PART_ARGUMENTS	18
 #define MAX_MERGE_KEYS		4
 
 /* A function of a shard, and of a hub, which asks all shards by it. */
@@ -1481,30 +1493,29 @@ typedef struct PartFunction
 	const char *name;
 	int			narguments;
 	Oid			arguments[MAX_PART_ARGUMENTS];
-	const		PartShape *shape;
-}			PartFunction;
+	const PartShape *shape;
+} PartFunction;
 
 /* A call of a hub's function. */
 typedef struct Hub
 {
 	Oid			schema;
-	Oid			owner;			/* of the function */
 	Reader		request;		/* its window and settings */
 	NameData	store;			/* that the shards are to read */
 	/* What all shards are told: */
 	Datum		arguments[NUM_PART_ARGUMENTS];
 	bool		is_null[NUM_PART_ARGUMENTS];
-}			Hub;
+} Hub;
 
 typedef struct Merge Merge;
 
-extern void begin_hub_call(Hub * hub, FunctionCallInfo fcinfo, int window, int first_filter);
-extern void ask_shards(const Hub * hub, const PartFunction * part, const Datum *arguments,
+extern void begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter);
+extern void ask_shards(const Hub *hub, const PartFunction *part, const Datum *arguments,
 					   TakeRow take, void *state);
-extern Merge * begin_merge(const PartShape * shape, int nkeys, const int *keys);
-extern void add_to_merge(void *state, const Datum *values, const bool *nulls);
-extern void sort_merge(Merge * merge);
-extern bool next_merged(Merge * merge, const Datum **values, const bool **nulls);
-extern void end_merge(Merge * merge);
+extern Merge *begin_merge(const PartShape *shape, int nkeys, const int *keys);
+extern void add_to_merge(void *state, int shard, const Datum *values, const bool *nulls);
+extern void sort_merge(Merge *merge);
+extern bool next_merged(Merge *merge, int *shard, const Datum **values, const bool **nulls);
+extern void end_merge(Merge *merge);
 
 #endif							/* EKRAN_SESSIONS_H */

@@ -291,7 +291,7 @@ enum
  * Put how long a session had something in use in an hour.
  */
 void
-put_usage_row(void *materialized, const UsageRow * row)
+put_usage_row(void *materialized, const UsageRow *row)
 {
 	ReturnSetInfo *result = materialized;
 	Interval	interval;
@@ -307,14 +307,14 @@ put_usage_row(void *materialized, const UsageRow * row)
 }
 
 void
-begin_json_usage(UsageJson * json, pg_tz *zone)
+begin_json_usage(UsageJson *json, pg_tz *zone)
 {
 	begin_json(&json->json, zone, "[");
 	json->has_hour = false;
 }
 
 static void
-end_json_hour(UsageJson * json)
+end_json_hour(UsageJson *json)
 {
 	if (!json->has_hour)
 		return;
@@ -330,7 +330,7 @@ end_json_hour(UsageJson * json)
  * Rule: rules.md, JSON.
  */
 void
-append_json_usage(UsageJson * json, const UsageRow * row)
+append_json_usage(UsageJson *json, const UsageRow *row)
 {
 	if (!json->has_hour || json->session_id != row->session_id || json->hour != row->hour)
 	{
@@ -348,7 +348,7 @@ append_json_usage(UsageJson * json, const UsageRow * row)
 }
 
 text *
-end_json_usage(UsageJson * json)
+end_json_usage(UsageJson *json)
 {
 	end_json_hour(json);
 	return end_json(&json->json, "]");
@@ -375,7 +375,7 @@ minutes_of(int64 microseconds)
  * Put how long a user was active in an hour.
  */
 void
-put_productivity_row(void *materialized, const ProductivityRow * row)
+put_productivity_row(void *materialized, const ProductivityRow *row)
 {
 	ReturnSetInfo *result = materialized;
 	Datum		values[NUM_PRODUCTIVITY_COLUMNS];
@@ -397,7 +397,7 @@ put_productivity_row(void *materialized, const ProductivityRow * row)
  * Rule: rules.md, JSON.
  */
 void
-append_json_productivity(Json *json, const ProductivityRow * row)
+append_json_productivity(Json *json, const ProductivityRow *row)
 {
 	begin_json_object(json);
 	append_json_moment(json, "date", midnight_of(row->date, json->zone), false);
@@ -421,7 +421,7 @@ enum
  * Put a part of a session's time.
  */
 void
-put_timeline_row(void *materialized, const TimelineRow * row)
+put_timeline_row(void *materialized, const TimelineRow *row)
 {
 	ReturnSetInfo *result = materialized;
 	Datum		values[NUM_TIMELINE_COLUMNS];

@@ -21,7 +21,9 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "ekran_sessions.h"
+#include "commands/proclang.h"
 #include "executor/executor.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/acl.h"
@@ -35,11 +37,14 @@
 /* What begins the messages of PL/Proxy's own, which are about what it can't reach. */
 #define PROXY_PREFIX	"PL/Proxy function "
 
+/* And what the functions begin with that ekran_create_hub() makes. */
+#define PROXY_CLUSTER	"CLUSTER '"
+
 /*
  * Find the hub that a function is one of: its schema.
  */
 static void
-find_hub(Hub * hub, Oid function)
+find_hub(Hub *hub, Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc form;
@@ -48,8 +53,18 @@ find_hub(Hub * hub, Oid function)
 		elog(ERROR, "cache lookup failed for function %u", function);
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	hub->schema = form->pronamespace;
-	hub->owner = form->proowner;
 	ReleaseSysCache(tuple);
+}
+
+/*
+ * A filter without the null, for whether arrays have any is a setting of the shards.
+ */
+static void
+put_filter(Hub *hub, int ids, int or_none, const Filter *filter)
+{
+	hub->arguments[ids] = filter->ids;
+	hub->is_null[ids] = !filter->is_given;
+	hub->arguments[or_none] = BoolGetDatum(filter->has_null);
 }
 
 /*
@@ -58,10 +73,11 @@ find_hub(Hub * hub, Oid function)
  * Errors: 22023 if start is later than end.
  */
 void
-begin_hub_call(Hub * hub, FunctionCallInfo fcinfo, int window, int first_filter)
+begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter)
 {
 	Reader	   *request = &hub->request;
 	Datum	   *arguments = hub->arguments;
+	Filters		filters = {0};
 
 	memset(hub, 0, sizeof(*hub));
 	find_hub(hub, fcinfo->flinfo->fn_oid);
@@ -78,31 +94,75 @@ begin_hub_call(Hub * hub, FunctionCallInfo fcinfo, int window, int first_filter)
 	arguments[PART_TIME_ZONE] = CStringGetTextDatum(pg_get_timezone_name(request->zone));
 	arguments[PART_START] = TimestampTzGetDatum(request->window.start);
 	arguments[PART_END] = TimestampTzGetDatum(request->window.end);
-	for (int i = 0; i < 2; i++)
+	if (first_filter >= 0)
+		filters = get_filter_arguments(fcinfo, first_filter);
+	put_filter(hub, PART_USERS, PART_OR_NO_USER, &filters.users);
+	put_filter(hub, PART_CLIENTS, PART_OR_NO_CLIENT, &filters.clients);
+}
+
+/*
+ * Is there the foreign server that a function in PL/Proxy names?  Else that would go by
+ * functions of a schema "plproxy", which anybody may have made.
+ *
+ * Errors: 42704.
+ */
+static void
+require_server(const Hub *hub, const char *source)
+{
+	const char *rest = source + strlen(PROXY_CLUSTER);
+	StringInfoData server;
+
+	initStringInfo(&server);
+	for (; *rest != '\0' && (*rest != '\'' || rest[1] == '\''); rest++)
 	{
-		hub->is_null[PART_USERS + i] = first_filter < 0 || PG_ARGISNULL(first_filter + i);
-		if (!hub->is_null[PART_USERS + i])
-			arguments[PART_USERS + i] = PG_GETARG_DATUM(first_filter + i);
+		appendStringInfoChar(&server, *rest);
+		if (*rest == '\'')
+			rest++;
 	}
+	if (!OidIsValid(get_foreign_server_oid(server.data, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" of hub \"%s\" does not exist",
+						server.data, get_namespace_name(hub->schema)),
+				 errhint("Create it, or call ekran_create_hub() with the one that there is.")));
+	pfree(server.data);
+}
+
+/*
+ * Is a function as ekran_create_hub() makes it: in PL/Proxy, of a superuser's, and with
+ * nothing around it?
+ */
+static bool
+is_part_function(Form_pg_proc form, HeapTuple tuple, const char *source)
+{
+	bool		has_no_settings;
+
+	(void) SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proconfig, &has_no_settings);
+	return form->prolang == get_language_oid("plproxy", true) &&
+		superuser_arg(form->proowner) && form->proretset && !form->prosecdef &&
+		form->prorettype == BYTEAOID && has_no_settings &&
+		strncmp(source, PROXY_CLUSTER, strlen(PROXY_CLUSTER)) == 0;
 }
 
 /*
  * Find the function of a hub that asks all shards.
  *
- * It must be as ekran_create_hub() makes it, in the same hands as the function that has
- * been called: with another's, whoever may create functions in the schema could have
- * callers run what they have written.
+ * It must be as it has been made: with another's, whoever may create functions in the schema
+ * could have callers run what they have written.
  *
- * Errors: 42883 if it is missing, 42501 if it is another's, or not for the caller.
+ * Errors: 42883 if it is missing, 42501 if it is another's, or not for the caller, 42704
+ * without its server.
  */
 static Oid
-find_part_function(const Hub * hub, const PartFunction * part)
+find_part_function(const Hub *hub, const PartFunction *part)
 {
 	oidvector  *types = buildoidvector(part->arguments, part->narguments);
 	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(part->name),
 										PointerGetDatum(types),
 										ObjectIdGetDatum(hub->schema));
 	Form_pg_proc form;
+	char	   *source;
+	bool		isnull;
 	Oid			function;
 
 	if (!HeapTupleIsValid(tuple))
@@ -113,7 +173,8 @@ find_part_function(const Hub * hub, const PartFunction * part)
 				 errhint("Call ekran_create_hub() again, which completes it.")));
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	function = form->oid;
-	if (form->proowner != hub->owner || !form->proretset || form->prorettype != BYTEAOID)
+	source = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull));
+	if (!is_part_function(form, tuple, source))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("function %s of hub \"%s\" is not as ekran_create_hub() makes it",
@@ -122,33 +183,47 @@ find_part_function(const Hub * hub, const PartFunction * part)
 	ReleaseSysCache(tuple);
 	if (!MAY_EXECUTE(function, GetUserId()))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, part->name);
+	require_server(hub, source);
+	pfree(source);
 	return function;
 }
 
 /*
  * Throw on what has been caught.  That a shard can't be reached comes from PL/Proxy as an
- * internal error: make it one of connections.
+ * internal error, that it goes away as the shard's own: make it one of connections.
  */
 static void
 rethrow_of_shard(MemoryContext context)
 {
 	ErrorData  *error;
-	const char *rest;
+	const char *message;
 	int			length;
 
-	if (geterrcode() != ERRCODE_INTERNAL_ERROR)
-		PG_RE_THROW();
+	switch (geterrcode())
+	{
+		case ERRCODE_INTERNAL_ERROR:
+		case ERRCODE_ADMIN_SHUTDOWN:
+		case ERRCODE_CRASH_SHUTDOWN:
+		case ERRCODE_CANNOT_CONNECT_NOW:
+			break;
+		default:
+			PG_RE_THROW();
+	}
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
-	if (strncmp(error->message, PROXY_PREFIX, strlen(PROXY_PREFIX)) != 0 ||
-		(rest = strstr(error->message, "): ")) == NULL)
-		PG_RE_THROW();
+	message = error->message;
+	if (error->sqlerrcode == ERRCODE_INTERNAL_ERROR)
+	{
+		if (strncmp(message, PROXY_PREFIX, strlen(PROXY_PREFIX)) != 0)
+			PG_RE_THROW();
+		message = strstr(message, "): ");
+		message = message == NULL ? error->message : message + strlen("): ");
+	}
 	FlushErrorState();
-	rest += strlen("): ");
-	for (length = strlen(rest); length > 0 && rest[length - 1] == '\n';)
+	for (length = strlen(message); length > 0 && message[length - 1] == '\n';)
 		length--;
 	error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
-	error->message = psprintf("a shard can't be asked: %.*s", length, rest);
+	error->message = psprintf("a shard can't be asked: %.*s", length, message);
 	error->detail = pstrdup("Without it there is no answer, and no part of one.");
 	error->hint = pstrdup("Repeat the query when the shard is there; where it is, the hub's foreign server and the caller's user mapping say.");
 	ReThrowError(error);
@@ -158,12 +233,13 @@ rethrow_of_shard(MemoryContext context)
  * Call the function, which returns pack after pack of rows, and take them.
  */
 static void
-call_part_function(const PartFunction * part, FmgrInfo * function, const Hub * hub,
+call_part_function(const PartFunction *part, FmgrInfo * function, const Hub *hub,
 				   const Datum *arguments, TakeRow take, void *state)
 {
 	LOCAL_FCINFO(fcinfo, MAX_PART_ARGUMENTS);
 	ReturnSetInfo result = {.type = T_ReturnSetInfo};
 	ExprContext *context = CreateStandaloneExprContext();
+	Shard		shard = {0};
 
 	result.econtext = context;
 	result.allowedModes = SFRM_ValuePerCall;
@@ -179,21 +255,21 @@ call_part_function(const PartFunction * part, FmgrInfo * function, const Hub * h
 	for (;;)
 	{
 		MemoryContext caller_context;
-		Datum		row;
+		Datum		pack;
 
 		CHECK_FOR_INTERRUPTS();
 		ResetExprContext(context);
 		caller_context = MemoryContextSwitchTo(context->ecxt_per_tuple_memory);
 		fcinfo->isnull = false;
 		result.isDone = ExprSingleResult;
-		row = FunctionCallInvoke(fcinfo);
+		pack = FunctionCallInvoke(fcinfo);
 		MemoryContextSwitchTo(caller_context);
 		if (result.isDone != ExprMultipleResult)
 			break;
 		if (!fcinfo->isnull)
 		{
 			MemoryContextSwitchTo(context->ecxt_per_tuple_memory);
-			take_pack(part->shape, DatumGetByteaPP(row), take, state);
+			take_pack(part->shape, DatumGetByteaPP(pack), &shard, take, state);
 			MemoryContextSwitchTo(caller_context);
 		}
 	}
@@ -207,7 +283,7 @@ call_part_function(const PartFunction * part, FmgrInfo * function, const Hub * h
  * Errors: 08006 if one of them can't be asked, and those of the shards.
  */
 void
-ask_shards(const Hub * hub, const PartFunction * part, const Datum *arguments,
+ask_shards(const Hub *hub, const PartFunction *part, const Datum *arguments,
 		   TakeRow take, void *state)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
@@ -216,9 +292,13 @@ ask_shards(const Hub * hub, const PartFunction * part, const Datum *arguments,
 
 	fmgr_info(find_part_function(hub, part), &function);
 
-	/* Times that travel as text are to be read as they are meant. */
+	/*
+	 * Times travel as text where versions differ: to be read as they are
+	 * meant, also from zones that are further away than a server reads.
+	 */
 	guc_nest_level = NewGUCNestLevel();
 	pin_setting("DateStyle", "ISO, YMD");
+	pin_setting("TimeZone", "UTC");
 	PG_TRY();
 	{
 		call_part_function(part, &function, hub, arguments, take, state);
@@ -235,7 +315,7 @@ ask_shards(const Hub * hub, const PartFunction * part, const Datum *arguments,
 /* The parts of an answer, on their way into one order. */
 struct Merge
 {
-	TupleDesc	columns;		/* those of a part, then a number */
+	TupleDesc	columns;		/* those of a part, then shard and number */
 	Tuplesortstate *sort;
 	TupleTableSlot *row;
 	int64		number;			/* of rows added */
@@ -262,7 +342,7 @@ less_operator(Oid type)
  * goes to disk.
  */
 Merge *
-begin_merge(const PartShape * shape, int nkeys, const int *keys)
+begin_merge(const PartShape *shape, int nkeys, const int *keys)
 {
 	Merge	   *merge = palloc0(sizeof(Merge));
 	AttrNumber	attributes[MAX_MERGE_KEYS + 1];
@@ -270,16 +350,17 @@ begin_merge(const PartShape * shape, int nkeys, const int *keys)
 	Oid			collations[MAX_MERGE_KEYS + 1];
 	bool		nulls_first[MAX_MERGE_KEYS + 1] = {false};
 
-	merge->columns = CreateTemplateTupleDesc(shape->ncolumns + 1);
-	for (int i = 0; i <= shape->ncolumns; i++)
-		TupleDescInitEntry(merge->columns, i + 1, NULL,
-						   i < shape->ncolumns ? shape->columns[i] : INT8OID, -1, 0);
+	merge->columns = CreateTemplateTupleDesc(shape->ncolumns + 2);
+	for (int i = 0; i < shape->ncolumns; i++)
+		TupleDescInitEntry(merge->columns, i + 1, NULL, shape->columns[i], -1, 0);
+	TupleDescInitEntry(merge->columns, shape->ncolumns + 1, NULL, INT4OID, -1, 0);
+	TupleDescInitEntry(merge->columns, shape->ncolumns + 2, NULL, INT8OID, -1, 0);
 	FINISH_TUPLE_DESC(merge->columns);
 	for (int i = 0; i <= nkeys; i++)
 	{
 		Oid			type;
 
-		attributes[i] = i < nkeys ? keys[i] + 1 : shape->ncolumns + 1;
+		attributes[i] = i < nkeys ? keys[i] + 1 : shape->ncolumns + 2;
 		type = TupleDescAttr(merge->columns, attributes[i] - 1)->atttypid;
 		operators[i] = less_operator(type);
 		collations[i] = type == TEXTOID ? C_COLLATION_OID : InvalidOid;
@@ -295,17 +376,18 @@ begin_merge(const PartShape * shape, int nkeys, const int *keys)
  * Add a row: a TakeRow.
  */
 void
-add_to_merge(void *state, const Datum *values, const bool *nulls)
+add_to_merge(void *state, int shard, const Datum *values, const bool *nulls)
 {
 	Merge	   *merge = state;
 	TupleTableSlot *row = merge->row;
-	int			number = merge->columns->natts - 1;
+	int			ncolumns = merge->columns->natts - 2;
 
 	ExecClearTuple(row);
-	memcpy(row->tts_values, values, number * sizeof(Datum));
-	memcpy(row->tts_isnull, nulls, number * sizeof(bool));
-	row->tts_values[number] = Int64GetDatum(merge->number++);
-	row->tts_isnull[number] = false;
+	memcpy(row->tts_values, values, ncolumns * sizeof(Datum));
+	memcpy(row->tts_isnull, nulls, ncolumns * sizeof(bool));
+	row->tts_values[ncolumns] = Int32GetDatum(shard);
+	row->tts_values[ncolumns + 1] = Int64GetDatum(merge->number++);
+	row->tts_isnull[ncolumns] = row->tts_isnull[ncolumns + 1] = false;
 	ExecStoreVirtualTuple(row);
 	tuplesort_puttupleslot(merge->sort, row);
 }
@@ -314,7 +396,7 @@ add_to_merge(void *state, const Datum *values, const bool *nulls)
  * Begin to read all that has been added, in order.
  */
 void
-sort_merge(Merge * merge)
+sort_merge(Merge *merge)
 {
 	ExecDropSingleTupleTableSlot(merge->row);
 	tuplesort_performsort(merge->sort);
@@ -325,7 +407,7 @@ sort_merge(Merge * merge)
  * Read the next row; false at the end.  It is there until the next call.
  */
 bool
-next_merged(Merge * merge, const Datum **values, const bool **nulls)
+next_merged(Merge *merge, int *shard, const Datum **values, const bool **nulls)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (!tuplesort_gettupleslot(merge->sort, true, false, merge->row, NULL))
@@ -333,11 +415,12 @@ next_merged(Merge * merge, const Datum **values, const bool **nulls)
 	slot_getallattrs(merge->row);
 	*values = merge->row->tts_values;
 	*nulls = merge->row->tts_isnull;
+	*shard = DatumGetInt32((*values)[merge->columns->natts - 2]);
 	return true;
 }
 
 void
-end_merge(Merge * merge)
+end_merge(Merge *merge)
 {
 	ExecDropSingleTupleTableSlot(merge->row);
 	tuplesort_end(merge->sort);

@@ -41,40 +41,40 @@ PG_FUNCTION_INFO_V1(ekran_hub_user_productivity_json);
 
 #define PART_ARGUMENT_TYPES \
 	NAMEOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, \
-	INT4ARRAYOID, UUIDARRAYOID
+	INT4ARRAYOID, UUIDARRAYOID, BOOLOID, BOOLOID
 
 static const PartFunction part_sessions = {
-	"ekran_part_sessions", 16,
+	"ekran_part_sessions", 18,
 	{PART_ARGUMENT_TYPES, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID, BOOLOID, BOOLOID},
 	&sessions_shape
 };
 
 static const PartFunction part_steps = {
-	"ekran_part_steps", 13,
+	"ekran_part_steps", 15,
 	{PART_ARGUMENT_TYPES, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID},
 	&steps_shape
 };
 
 static const PartFunction part_total_count = {
-	"ekran_part_total_count", 8, {PART_ARGUMENT_TYPES}, &number_shape
+	"ekran_part_total_count", 10, {PART_ARGUMENT_TYPES}, &number_shape
 };
 
 static const PartFunction part_login = {
-	"ekran_part_login", 9, {PART_ARGUMENT_TYPES, INT8OID}, &number_shape
+	"ekran_part_login", 11, {PART_ARGUMENT_TYPES, INT8OID}, &number_shape
 };
 
 static const PartFunction part_usage = {
-	"ekran_part_usage", 9, {PART_ARGUMENT_TYPES, BOOLOID},
+	"ekran_part_usage", 11, {PART_ARGUMENT_TYPES, BOOLOID},
 	&usage_shape
 };
 
 static const PartFunction part_productivity = {
-	"ekran_part_productivity", 8, {PART_ARGUMENT_TYPES},
+	"ekran_part_productivity", 10, {PART_ARGUMENT_TYPES},
 	&productivity_shape
 };
 
 static const PartFunction part_timeline = {
-	"ekran_part_timeline", 9, {PART_ARGUMENT_TYPES, INT8OID},
+	"ekran_part_timeline", 11, {PART_ARGUMENT_TYPES, INT8OID},
 	&timeline_shape
 };
 
@@ -119,7 +119,7 @@ typedef struct SessionParts
 	/* As they are read: */
 	Position	latest;			/* of the session read last */
 	Session		session;
-}			SessionParts;
+} SessionParts;
 
 static int64
 add_counts(int64 a, int64 b)
@@ -137,7 +137,7 @@ add_counts(int64 a, int64 b)
  * A shard that has returned all that were wanted may have more.
  */
 static void
-end_shard(SessionParts * parts)
+end_shard(SessionParts *parts)
 {
 	const Position *last = &parts->positions[parts->count - 1];
 
@@ -148,7 +148,7 @@ end_shard(SessionParts * parts)
 }
 
 static void
-note_position(SessionParts * parts, TimestampTz login, int64 session_id)
+note_position(SessionParts *parts, TimestampTz login, int64 session_id)
 {
 	Position	position = {login, session_id};
 
@@ -167,7 +167,7 @@ note_position(SessionParts * parts, TimestampTz login, int64 session_id)
  * How many of the sessions are the next ones for sure.
  */
 static int64
-complete_sessions(const SessionParts * parts)
+complete_sessions(const SessionParts *parts)
 {
 	int64		count = 0;
 
@@ -178,7 +178,7 @@ complete_sessions(const SessionParts * parts)
 }
 
 static void
-take_session_part(void *state, const Datum *values, const bool *nulls)
+take_session_part(void *state, int shard, const Datum *values, const bool *nulls)
 {
 	SessionParts *parts = state;
 	bool		is_session = !nulls[PART_SESSION_ID];
@@ -187,10 +187,15 @@ take_session_part(void *state, const Datum *values, const bool *nulls)
 		nulls[PART_LOGIN] == is_session || nulls[PART_IDLE] == is_session ||
 		nulls[PART_FIRST_MOMENT] != nulls[PART_LAST_MOMENT])
 		refuse_pack();
-	if (!is_session)
+	if (parts->shards != shard)
 	{
 		end_shard(parts);
-		parts->shards++;
+		parts->shards = shard;
+	}
+	if (!is_session)
+	{
+		if (DatumGetInt64(values[PART_PRECEDING]) < 0 || DatumGetInt64(values[PART_TOTAL]) < 0)
+			refuse_pack();
 		parts->preceding = add_counts(parts->preceding, DatumGetInt64(values[PART_PRECEDING]));
 		parts->total = add_counts(parts->total, DatumGetInt64(values[PART_TOTAL]));
 	}
@@ -198,7 +203,7 @@ take_session_part(void *state, const Datum *values, const bool *nulls)
 	{
 		note_position(parts, DatumGetInt64(values[PART_LOGIN]),
 					  DatumGetInt64(values[PART_SESSION_ID]));
-		add_to_merge(parts->merge, values, nulls);
+		add_to_merge(parts->merge, shard, values, nulls);
 	}
 }
 
@@ -212,10 +217,10 @@ typedef struct PartRequest
 	bool		is_named;
 	bool		is_ranked;		/* how many lie before? */
 	bool		is_counted;		/* how many are there? */
-}			PartRequest;
+} PartRequest;
 
 static void
-read_parts(const Hub * hub, const PartRequest * request, SessionParts * parts)
+read_parts(const Hub *hub, const PartRequest *request, SessionParts *parts)
 {
 	static const int keys[] = {PART_LOGIN, PART_SESSION_ID};
 	Datum		arguments[] = {
@@ -244,14 +249,15 @@ read_parts(const Hub * hub, const PartRequest * request, SessionParts * parts)
  * Errors: 55000 for one that is on two shards.
  */
 static const Session *
-next_session_part(SessionParts * parts)
+next_session_part(SessionParts *parts)
 {
 	Session    *session = &parts->session;
 	const Datum *values;
 	const bool *nulls;
 	Position	position;
+	int			shard;
 
-	if (!next_merged(parts->merge, &values, &nulls))
+	if (!next_merged(parts->merge, &shard, &values, &nulls))
 		return NULL;
 	memset(session, 0, sizeof(*session));
 	session->session_id = DatumGetInt64(values[PART_SESSION_ID]);
@@ -288,14 +294,15 @@ typedef struct StepParts
 	int			count;
 	int			allocated;
 	Step	   *steps;
-}			StepParts;
+} StepParts;
 
 static void
-take_step(void *state, const Datum *values, const bool *nulls)
+take_step(void *state, int shard, const Datum *values, const bool *nulls)
 {
 	StepParts  *parts = state;
 	Step	   *step;
 
+	(void) shard;
 	(void) nulls;
 	if (parts->count == parts->allocated)
 	{
@@ -306,6 +313,8 @@ take_step(void *state, const Datum *values, const bool *nulls)
 	step->to.login = DatumGetInt64(values[STEP_TO_LOGIN]);
 	step->to.session_id = DatumGetInt64(values[STEP_TO_SESSION_ID]);
 	step->sessions = DatumGetInt64(values[STEP_SESSIONS]);
+	if (step->sessions <= 0)
+		refuse_pack();
 	step->from.login = DatumGetInt64(values[STEP_FROM_LOGIN]);
 	step->from.session_id = step->sessions == 1 ? step->to.session_id : PG_INT64_MIN;
 }
@@ -315,7 +324,7 @@ take_step(void *state, const Datum *values, const bool *nulls)
  * another, until there are few more in it; or, if it is enough, few more up to its end.
  */
 static void
-find_range(const Hub * hub, OrderRange * range, int64 first, int64 end, bool is_end_open)
+find_range(const Hub *hub, OrderRange *range, int64 first, int64 end, bool is_end_open)
 {
 	int64		former = PG_INT64_MAX;
 	int64		few = (end - first) * 3 / 2 + FEW_SESSIONS;
@@ -346,7 +355,7 @@ typedef struct PageStart
 	bool		is_empty;
 	Position	after;			/* a place, */
 	int64		offset;			/* and so many sessions beyond it */
-}			PageStart;
+} PageStart;
 
 /* How many shards the hub had that was asked last: a hint. */
 static Oid	known_hub = InvalidOid;
@@ -356,7 +365,7 @@ static int	known_shards;
  * Ask for a page by a guess: that each shard has about as many sessions of it.
  */
 static void
-guess_page(const Hub * hub, const PageStart * start, int64 size, PartRequest * request)
+guess_page(const Hub *hub, const PageStart *start, int64 size, PartRequest *request)
 {
 	OrderRange	range = {.after = start->after,.until = after_all};
 	int64		end = start->offset + size;
@@ -372,8 +381,8 @@ guess_page(const Hub * hub, const PageStart * start, int64 size, PartRequest * r
  * Ask for all that is where a page lies, and in a margin around it.
  */
 static void
-find_page(const Hub * hub, const PageStart * start, int64 size, int64 margin,
-		  PartRequest * request)
+find_page(const Hub *hub, const PageStart *start, int64 size, int64 margin,
+		  PartRequest *request)
 {
 	OrderRange	range = {.after = start->after,.until = after_all};
 
@@ -389,8 +398,8 @@ find_page(const Hub * hub, const PageStart * start, int64 size, int64 margin,
  * Errors: 40001 if the sessions change faster than they can be found.
  */
 static void
-read_page(const Hub * hub, const PageStart * start, int64 size, bool is_counted,
-		  SessionParts * parts)
+read_page(const Hub *hub, const PageStart *start, int64 size, bool is_counted,
+		  SessionParts *parts)
 {
 	int64		margin = 0;
 
@@ -451,13 +460,14 @@ typedef struct FoundLogin
 {
 	int			count;
 	TimestampTz login;
-}			FoundLogin;
+} FoundLogin;
 
 static void
-take_login(void *state, const Datum *values, const bool *nulls)
+take_login(void *state, int shard, const Datum *values, const bool *nulls)
 {
 	FoundLogin *found = state;
 
+	(void) shard;
 	(void) nulls;
 	found->count++;
 	found->login = DatumGetInt64(values[0]);
@@ -469,7 +479,7 @@ take_login(void *state, const Datum *values, const bool *nulls)
  * Errors: 22023 for an unknown one.
  */
 static PageStart
-start_of_keyset(const Hub * hub, const PageRequest *page)
+start_of_keyset(const Hub *hub, const PageRequest *page)
 {
 	PageStart	start = {false, before_all, 0};
 	Datum		arguments[] = {Int64GetDatum(page->after_session_id)};
@@ -488,7 +498,7 @@ start_of_keyset(const Hub * hub, const PageRequest *page)
 }
 
 static Datum
-return_page(ReturnSetInfo *result, const Hub * hub, const PageStart * start, int64 size)
+return_page(ReturnSetInfo *result, const Hub *hub, const PageStart *start, int64 size)
 {
 	SessionParts parts;
 	const Session *session;
@@ -569,7 +579,7 @@ ekran_hub_sessions_json(PG_FUNCTION_ARGS)
 }
 
 static void
-read_all_parts(const Hub * hub, bool is_named, SessionParts * parts)
+read_all_parts(const Hub *hub, bool is_named, SessionParts *parts)
 {
 	PartRequest request = {false, before_all, after_all, PG_INT64_MAX, is_named, false, false};
 
@@ -640,11 +650,14 @@ ekran_hub_session_list_json(PG_FUNCTION_ARGS)
  */
 
 static void
-take_count(void *state, const Datum *values, const bool *nulls)
+take_count(void *state, int shard, const Datum *values, const bool *nulls)
 {
 	int64	   *total = state;
 
+	(void) shard;
 	(void) nulls;
+	if (DatumGetInt64(values[0]) < 0)
+		refuse_pack();
 	*total = add_counts(*total, DatumGetInt64(values[0]));
 }
 
@@ -666,47 +679,68 @@ ekran_hub_sessions_total_count(PG_FUNCTION_ARGS)
  * Statistics
  */
 
-static Merge *
-read_usage(const Hub * hub, bool is_of_urls)
+/* The use of labels, session by session. */
+typedef struct UsageParts
+{
+	Merge	   *merge;
+	int			shard;			/* of the session in hand */
+	UsageRow	row;
+} UsageParts;
+
+static UsageParts
+read_usage(const Hub *hub, bool is_of_urls)
 {
 	static const int keys[] = {PART_USAGE_LOGIN, PART_USAGE_SESSION_ID};
 	Datum		arguments[] = {BoolGetDatum(is_of_urls)};
-	Merge	   *merge = begin_merge(&usage_shape, lengthof(keys), keys);
+	UsageParts	parts = {0};
 
-	ask_shards(hub, &part_usage, arguments, add_to_merge, merge);
-	sort_merge(merge);
-	return merge;
+	parts.merge = begin_merge(&usage_shape, lengthof(keys), keys);
+	ask_shards(hub, &part_usage, arguments, add_to_merge, parts.merge);
+	sort_merge(parts.merge);
+	return parts;
 }
 
-static bool
-next_usage(Merge * merge, UsageRow * row)
+/*
+ * The next row; NULL at the end.
+ *
+ * Errors: 55000 for a session that is on two shards.
+ */
+static const UsageRow *
+next_usage(UsageParts *parts)
 {
+	UsageRow   *row = &parts->row;
 	const Datum *values;
 	const bool *nulls;
+	int64		session_id;
+	int			shard;
 
-	if (!next_merged(merge, &values, &nulls))
-		return false;
+	if (!next_merged(parts->merge, &shard, &values, &nulls))
+		return NULL;
+	session_id = DatumGetInt64(values[PART_USAGE_SESSION_ID]);
+	if (parts->shard != 0 && parts->shard != shard && row->session_id == session_id)
+		refuse_duplicate(psprintf("session " INT64_FORMAT " is", session_id));
+	parts->shard = shard;
 	row->login = DatumGetInt64(values[PART_USAGE_LOGIN]);
-	row->session_id = DatumGetInt64(values[PART_USAGE_SESSION_ID]);
+	row->session_id = session_id;
 	row->hour = DatumGetInt64(values[PART_USAGE_TIME_OF_DAY]);
 	row->label = nulls[PART_USAGE_LABEL] ? NULL : DatumGetTextPP(values[PART_USAGE_LABEL]);
 	row->duration = DatumGetInt64(values[PART_USAGE_DURATION]);
-	return true;
+	return row;
 }
 
 static Datum
 return_usage(FunctionCallInfo fcinfo, bool is_of_urls)
 {
 	Hub			hub;
-	Merge	   *merge;
-	UsageRow	row;
+	UsageParts	parts;
+	const UsageRow *row;
 
 	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
 	InitMaterializedSRF(fcinfo, 0);
-	merge = read_usage(&hub, is_of_urls);
-	while (next_usage(merge, &row))
-		put_usage_row((ReturnSetInfo *) fcinfo->resultinfo, &row);
-	end_merge(merge);
+	parts = read_usage(&hub, is_of_urls);
+	while ((row = next_usage(&parts)) != NULL)
+		put_usage_row(fcinfo->resultinfo, row);
+	end_merge(parts.merge);
 	return (Datum) 0;
 }
 
@@ -714,16 +748,16 @@ static Datum
 return_usage_json(FunctionCallInfo fcinfo, bool is_of_urls)
 {
 	Hub			hub;
-	Merge	   *merge;
-	UsageRow	row;
+	UsageParts	parts;
+	const UsageRow *row;
 	UsageJson	json;
 
 	begin_hub_call(&hub, fcinfo, 0, ARG_FILTERS);
 	begin_json_usage(&json, hub.request.zone);
-	merge = read_usage(&hub, is_of_urls);
-	while (next_usage(merge, &row))
-		append_json_usage(&json, &row);
-	end_merge(merge);
+	parts = read_usage(&hub, is_of_urls);
+	while ((row = next_usage(&parts)) != NULL)
+		append_json_usage(&json, row);
+	end_merge(parts.merge);
 	PG_RETURN_TEXT_P(end_json_usage(&json));
 }
 
@@ -764,12 +798,13 @@ ekran_hub_url_statistics_json(PG_FUNCTION_ARGS)
 }
 
 static bool
-next_productivity(Merge * merge, ProductivityRow * row)
+next_productivity(Merge *merge, ProductivityRow *row)
 {
 	const Datum *values;
 	const bool *nulls;
+	int			shard;
 
-	if (!next_merged(merge, &values, &nulls))
+	if (!next_merged(merge, &shard, &values, &nulls))
 		return false;
 	row->is_of_no_user = nulls[PART_PRODUCTIVITY_USER_ID];
 	row->user_id = DatumGetInt32(values[PART_PRODUCTIVITY_USER_ID]);
@@ -788,8 +823,8 @@ next_productivity(Merge * merge, ProductivityRow * row)
  * Errors: 55000 if there is one from two.
  */
 static void
-read_productivity(const Hub * hub,
-				  void (*take) (void *state, const ProductivityRow * row), void *state)
+read_productivity(const Hub *hub,
+				  void (*take) (void *state, const ProductivityRow *row), void *state)
 {
 	static const int keys[] = {PART_PRODUCTIVITY_USER_ID, PART_PRODUCTIVITY_DAY,
 		PART_PRODUCTIVITY_HOUR};
@@ -813,7 +848,7 @@ read_productivity(const Hub * hub,
 }
 
 static void
-return_productivity(void *state, const ProductivityRow * row)
+return_productivity(void *state, const ProductivityRow *row)
 {
 	put_productivity_row(state, row);
 }
@@ -833,7 +868,7 @@ ekran_hub_user_productivity(PG_FUNCTION_ARGS)
 }
 
 static void
-sort_by_name(void *state, const ProductivityRow * row)
+sort_by_name(void *state, const ProductivityRow *row)
 {
 	Datum		values[NUM_PART_PRODUCTIVITY_COLUMNS];
 	bool		nulls[NUM_PART_PRODUCTIVITY_COLUMNS] = {false};
@@ -845,7 +880,7 @@ sort_by_name(void *state, const ProductivityRow * row)
 	values[PART_PRODUCTIVITY_DAY] = Int32GetDatum(row->date);
 	values[PART_PRODUCTIVITY_HOUR] = Int32GetDatum(row->hour);
 	values[PART_PRODUCTIVITY_ACTIVE] = Int64GetDatum(row->active);
-	add_to_merge(state, values, nulls);
+	add_to_merge(state, 0, values, nulls);
 }
 
 /*
@@ -875,14 +910,15 @@ typedef struct TimelineParts
 {
 	ReturnSetInfo *result;
 	int			shards;			/* that have the session */
-}			TimelineParts;
+} TimelineParts;
 
 static void
-take_timeline(void *state, const Datum *values, const bool *nulls)
+take_timeline(void *state, int shard, const Datum *values, const bool *nulls)
 {
 	TimelineParts *parts = state;
 	TimelineRow row;
 
+	(void) shard;
 	if (nulls[PART_TIMELINE_FROM_TIME])
 	{
 		parts->shards++;

@@ -42,10 +42,11 @@ PG_FUNCTION_INFO_V1(ekran_drop_activity_before);
 
 /*
  * How long a lock is waited for at a time, well below deadlock_timeout, and how often for
- * one on a partition.
+ * one on a partition, and then for those who read one.
  */
 #define MOMENT			"100ms"
 #define MAX_MOMENTS		9
+#define MAX_LAST_MOMENTS	40
 
 /* What a period may last. */
 #define MAX_MONTHS		(100 * MONTHS_PER_YEAR)
@@ -344,7 +345,11 @@ sort_partitions(Dropping *dropping)
 	dropping->kept.partitions = palloc(Max(all.count, 1) * sizeof(TimePartition));
 	for (int i = 0; i < all.count && all.partitions[i].to <= dropping->before; i++)
 	{
-		if (all.partitions[i].to == DT_NOEND)
+		/*
+		 * Those of the present and the future are not old, whatever goes with
+		 * it.
+		 */
+		if (all.partitions[i].to > GetCurrentTransactionStartTimestamp())
 			break;
 		CHECK_FOR_INTERRUPTS();
 		add_partition(has_any_that_stays(dropping, &all.partitions[i], dropping->before) ?
@@ -416,7 +421,7 @@ typedef struct WantedLock
 {
 	Oid			relation;
 	LOCKMODE	lock;
-}			WantedLock;
+} WantedLock;
 
 static void
 wait_a_moment(void *argument)
@@ -447,25 +452,120 @@ lock_within_moment(Oid relation, LOCKMODE lock)
 }
 
 /*
- * Does anybody wait for this transaction: for a session that it has deleted, or a
- * partition that it has locked?
+ * Does anybody wait for this transaction: for a lock that it holds, or for its end?
  */
 static bool
-is_waited_for(const List *partitions)
+is_waited_for(void)
 {
-	LOCKTAG		tag;
+	LockData   *locks = GetLockStatusData();
+	bool		result = false;
+
+	for (int i = 0; i < locks->nelements && !result; i++)
+	{
+		const		LockInstanceData *waiting = &locks->locks[i];
+
+		if (waiting->waitLockMode == NoLock || waiting->pid == MyProcPid)
+			continue;
+		for (int j = 0; j < locks->nelements && !result; j++)
+		{
+			const		LockInstanceData *held = &locks->locks[j];
+
+			if (held->pid != MyProcPid ||
+				memcmp(&held->locktag, &waiting->locktag, sizeof(LOCKTAG)) != 0)
+				continue;
+			for (LOCKMODE mode = AccessShareLock; mode <= AccessExclusiveLock; mode++)
+				result |= (held->holdMask & LOCKBIT_ON(mode)) != 0 &&
+					DoLockModesConflict(mode, waiting->waitLockMode);
+		}
+	}
+	pfree(locks->locks);
+	pfree(locks);
+	return result;
+}
+
+/*
+ * Lock the partitions that go, and theirs, against writers.  One could come to another that
+ * isn't locked yet, so they are looked up until there is none that isn't.
+ */
+static List *
+lock_pieces(const Dropping *dropping)
+{
+	const TimePartitions *gone = &dropping->gone;
+	List	   *locked = NIL;
+	int			moments = 0;
+	bool		is_complete;
+
+	do
+	{
+		is_complete = true;
+		for (int i = 0; i < gone->count; i++)
+		{
+			ListCell   *cell;
+
+			foreach(cell, pieces_without_locks(gone->partitions[i].oid))
+			{
+				if (list_member_oid(locked, lfirst_oid(cell)))
+					continue;
+				is_complete = false;
+				while (!lock_within_moment(lfirst_oid(cell), ShareLock))
+					if (++moments == MAX_MOMENTS || is_waited_for())
+						refuse_used_partitions("Others are writing to one.");
+				locked = lappend_oid(locked, lfirst_oid(cell));
+			}
+		}
+	} while (!is_complete);
+	return locked;
+}
+
+/* All that a drop locks: the whole first. */
+static void
+lock_all_for_drop(void *argument)
+{
+	const List *relations = argument;
 	ListCell   *cell;
 
-	SET_LOCKTAG_TRANSACTION(tag, GetCurrentTransactionId());
-	if (LockHasWaiters(&tag, ExclusiveLock, false))
-		return true;
-	foreach(cell, partitions)
+	pin_setting("lock_timeout", MOMENT);
+	LockRelationOid(linitial_oid(relations), AccessExclusiveLock);
+	/* With that in hand, nobody is kept waiting for the others. */
+	for_each_from(cell, relations, 1)
+		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("could not obtain lock")));
+}
+
+/*
+ * Lock all that the server locks for the drops, the default partition too, which it must
+ * not wait for while it keeps everybody out of the whole.
+ *
+ * Errors: 40001.
+ */
+static void
+lock_for_drop(const Dropping *dropping, const List *pieces)
+{
+	Relation	activity = open_activity(&dropping->store);
+	PartitionDesc partitions = RelationGetPartitionDesc(activity, true);
+	List	   *relations = list_concat(list_make1_oid(RelationGetRelid(activity)), pieces);
+	ErrorData  *error;
+	int			moments = 0;
+
+	if (partitions->boundinfo != NULL && partition_bound_has_default(partitions->boundinfo))
+		relations = lappend_oid(relations,
+								partitions->oids[partitions->boundinfo->default_index]);
+	table_close(activity, NoLock);
+	while ((error = run_in_subtransaction(lock_all_for_drop, relations)) != NULL)
 	{
-		SET_LOCKTAG_RELATION(tag, MyDatabaseId, lfirst_oid(cell));
-		if (LockHasWaiters(&tag, ShareLock, false))
-			return true;
+		CHECK_FOR_INTERRUPTS();
+		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+			error->sqlerrcode != ERRCODE_OBJECT_IN_USE)
+			ReThrowError(error);
+		if (is_waited_for())
+			refuse_used_partitions("Others wait to write to one, or for a session that would be deleted.");
+		if (error->sqlerrcode == ERRCODE_OBJECT_IN_USE && ++moments == MAX_LAST_MOMENTS)
+			refuse_used_partitions("Others are reading one, or use the default partition.");
+		FreeErrorData(error);
+		pg_usleep(USECS_PER_SEC / 20);
 	}
-	return false;
 }
 
 /*
@@ -482,20 +582,8 @@ static void
 lock_partitions(const Dropping *dropping)
 {
 	const TimePartitions *gone = &dropping->gone;
-	List	   *pieces = NIL;
-	List	   *locked = NIL;
-	ListCell   *cell;
-	int			moments = 0;
+	List	   *pieces = lock_pieces(dropping);
 
-	for (int i = 0; i < gone->count; i++)
-		pieces = list_concat(pieces, pieces_without_locks(gone->partitions[i].oid));
-	foreach(cell, pieces)
-	{
-		while (!lock_within_moment(lfirst_oid(cell), ShareLock))
-			if (++moments == MAX_MOMENTS || is_waited_for(locked))
-				refuse_used_partitions("Others are writing to one.");
-		locked = lappend_oid(locked, lfirst_oid(cell));
-	}
 	for (int i = 0; i < gone->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -504,12 +592,7 @@ lock_partitions(const Dropping *dropping)
 			refuse_used_partitions(psprintf("Activities of a session that stays have come to \"%s\".",
 											get_rel_name(gone->partitions[i].oid)));
 	}
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (is_waited_for(locked))
-			refuse_used_partitions("Others wait to write to one, or for a session that would be deleted.");
-	} while (!lock_within_moment(dropping->store.tables[TABLE_ACTIVITY], AccessExclusiveLock));
+	lock_for_drop(dropping, pieces);
 }
 
 static bool

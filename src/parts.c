@@ -76,7 +76,7 @@ require_arguments(FunctionCallInfo fcinfo)
  * take_request().
  */
 PartCall
-begin_part_call(FunctionCallInfo fcinfo, const PartShape * shape)
+begin_part_call(FunctionCallInfo fcinfo, const PartShape *shape)
 {
 	PartCall	call;
 
@@ -92,11 +92,13 @@ begin_part_call(FunctionCallInfo fcinfo, const PartShape * shape)
 				text_to_cstring(PG_GETARG_TEXT_PP(PART_IDLE_POLICY)));
 	pin_setting("TimeZone", text_to_cstring(PG_GETARG_TEXT_PP(PART_TIME_ZONE)));
 	take_request_at(&call.reader, fcinfo, PART_START, PART_USERS);
+	call.reader.filters.users.has_null |= PG_GETARG_BOOL(PART_OR_NO_USER);
+	call.reader.filters.clients.has_null |= PG_GETARG_BOOL(PART_OR_NO_CLIENT);
 	return call;
 }
 
 void
-end_part_call(PartCall * call)
+end_part_call(PartCall *call)
 {
 	end_reading(&call->reader);
 	end_part_rows(&call->rows);
@@ -157,7 +159,7 @@ count_up_to(const Reader *reader, const Position *position)
 }
 
 static void
-put_part_session(PartRows * rows, const Session *session)
+put_part_session(PartRows *rows, const Session *session)
 {
 	const Measure *measure = &session->measure;
 	Datum		values[NUM_PART_COLUMNS];
@@ -186,7 +188,7 @@ put_part_session(PartRows * rows, const Session *session)
  * Put what is known of all sessions, in a row of its own.
  */
 static void
-put_part_numbers(PartRows * rows, int64 preceding, int64 total)
+put_part_numbers(PartRows *rows, int64 preceding, int64 total)
 {
 	Datum		values[NUM_PART_COLUMNS] = {0};
 	bool		nulls[NUM_PART_COLUMNS];
@@ -201,6 +203,7 @@ put_part_numbers(PartRows * rows, int64 preceding, int64 total)
 /*
  * ekran_part_sessions(store name, idle_threshold int, idle_policy text, time_zone text,
  *					   start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *					   or_no_user bool, or_no_client bool,
  *					   after_login bigint, after_session_id bigint,
  *					   until_login bigint, until_session_id bigint, wanted bigint,
  *					   is_named bool, is_ranked bool, is_counted bool)
@@ -263,7 +266,7 @@ ekran_part_sessions(PG_FUNCTION_ARGS)
  */
 static void
 step_through(Reader *reader, const Position *after, const Position *until, int64 wanted,
-			 Steps * steps)
+			 Steps *steps)
 {
 	Selection  *selection = begin_selection(&reader->store, &reader->window,
 											&reader->filters, &reader->trust);
@@ -286,7 +289,7 @@ step_through(Reader *reader, const Position *after, const Position *until, int64
 }
 
 static void
-put_step(PartRows * rows, const Step * step)
+put_step(PartRows *rows, const Step *step)
 {
 	Datum		values[NUM_STEP_COLUMNS];
 	bool		nulls[NUM_STEP_COLUMNS] = {false};
@@ -301,6 +304,7 @@ put_step(PartRows * rows, const Step * step)
 /*
  * ekran_part_steps(store name, idle_threshold int, idle_policy text, time_zone text,
  *					start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *					or_no_user bool, or_no_client bool,
  *					after_login bigint, after_session_id bigint,
  *					until_login bigint, until_session_id bigint, wanted bigint)
  *		returns setof bytea: from_login, to_login, to_session_id, sessions bigint
@@ -343,7 +347,7 @@ ekran_part_steps(PG_FUNCTION_ARGS)
  * Return a number.
  */
 static void
-put_number(PartRows * rows, int64 number)
+put_number(PartRows *rows, int64 number)
 {
 	Datum		value = Int64GetDatum(number);
 	bool		isnull = false;
@@ -353,7 +357,8 @@ put_number(PartRows * rows, int64 number)
 
 /*
  * ekran_part_total_count(store name, idle_threshold int, idle_policy text, time_zone text,
- *						  start timestamptz, "end" timestamptz, users int[], clients uuid[])
+ *						  start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *						  or_no_user bool, or_no_client bool)
  *		returns setof bytea: bigint
  *
  * How many sessions the window selects.  Errors: as ekran_sessions_total_count.
@@ -372,6 +377,7 @@ ekran_part_total_count(PG_FUNCTION_ARGS)
 /*
  * ekran_part_login(store name, idle_threshold int, idle_policy text, time_zone text,
  *					start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *					or_no_user bool, or_no_client bool,
  *					session_id bigint)
  *		returns setof bytea: bigint
  *
@@ -395,7 +401,7 @@ ekran_part_login(PG_FUNCTION_ARGS)
  * Put a row of ekran_part_usage.
  */
 void
-put_part_usage(void *rows, const UsageRow * row)
+put_part_usage(void *rows, const UsageRow *row)
 {
 	Datum		values[NUM_PART_USAGE_COLUMNS];
 	bool		nulls[NUM_PART_USAGE_COLUMNS] = {false};
@@ -413,7 +419,7 @@ put_part_usage(void *rows, const UsageRow * row)
  * Put a row of ekran_part_productivity.
  */
 void
-put_part_productivity(void *rows, const ProductivityRow * row)
+put_part_productivity(void *rows, const ProductivityRow *row)
 {
 	Datum		values[NUM_PART_PRODUCTIVITY_COLUMNS];
 	bool		nulls[NUM_PART_PRODUCTIVITY_COLUMNS] = {false};
@@ -432,7 +438,7 @@ put_part_productivity(void *rows, const ProductivityRow * row)
  * Put a row of ekran_part_timeline; NULL: that the session is here.
  */
 void
-put_part_timeline(void *rows, const TimelineRow * row)
+put_part_timeline(void *rows, const TimelineRow *row)
 {
 	Datum		values[NUM_PART_TIMELINE_COLUMNS] = {0};
 	bool		nulls[NUM_PART_TIMELINE_COLUMNS] = {true, true, true, true};

@@ -419,7 +419,8 @@ ekran_user_productivity_json(PG_FUNCTION_ARGS)
 
 /*
  * ekran_part_productivity(store name, idle_threshold int, idle_policy text, time_zone text,
- *						   start timestamptz, "end" timestamptz, users int[], clients uuid[])
+ *						   start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *						   or_no_user bool, or_no_client bool)
  *		returns setof bytea: user_id int, user_name text, day, time_of_day int,
  *							 active bigint
  *

@@ -862,7 +862,7 @@ has_days(Selection *selection, const Position *after, const Position *until)
  */
 void
 step_by_days(const Selection *selection, const Position *after, const Position *until,
-			 Steps * steps)
+			 Steps *steps)
 {
 	const Window *window = selection->window;
 	TimestampTz last = Max(after->login, window->start);

@@ -17,7 +17,7 @@
  * Halve the steps at least, by putting neighbours together.
  */
 static void
-coarsen(Steps * steps)
+coarsen(Steps *steps)
 {
 	do
 	{
@@ -27,7 +27,7 @@ coarsen(Steps * steps)
 		for (int i = 0; i < steps->count; i++)
 		{
 			Step	   *last = &steps->steps[count - 1];
-			const		Step *step = &steps->steps[i];
+			const Step *step = &steps->steps[i];
 
 			if (count > 0 && last->sessions + step->sessions <= steps->grain)
 			{
@@ -45,7 +45,7 @@ coarsen(Steps * steps)
  * Begin to collect steps; those of no more than the grain together are put together.
  */
 void
-begin_steps(Steps * steps, int64 grain)
+begin_steps(Steps *steps, int64 grain)
 {
 	steps->count = 0;
 	steps->grain = grain;
@@ -56,7 +56,7 @@ begin_steps(Steps * steps, int64 grain)
  * Add a step beyond all those before.
  */
 void
-add_step(Steps * steps, const Step * step)
+add_step(Steps *steps, const Step *step)
 {
 	if (step->sessions == 0)
 		return;
@@ -97,7 +97,7 @@ compare_ends(const void *a, const void *b)
  * and all.
  */
 void
-narrow_range(OrderRange * range, Step * steps, int count, int64 first, int64 end)
+narrow_range(OrderRange *range, Step *steps, int count, int64 first, int64 end)
 {
 	Step	   *begins = palloc(Max(count, 1) * sizeof(Step));
 	OrderRange	narrowed = *range;

@@ -11,12 +11,8 @@
 #include "ekran_sessions.h"
 #include "utils/resowner.h"
 
-/*
- * Do something in a subtransaction.  NULL if all is well; otherwise nothing of it has
- * happened, and this is why, in the caller's memory.
- */
-ErrorData *
-run_in_subtransaction(void (*action) (void *argument), void *argument)
+static ErrorData *
+run(void (*action) (void *argument), void *argument, bool is_kept)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
@@ -27,7 +23,10 @@ run_in_subtransaction(void (*action) (void *argument), void *argument)
 	PG_TRY();
 	{
 		action(argument);
-		ReleaseCurrentSubTransaction();
+		if (is_kept)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -40,4 +39,23 @@ run_in_subtransaction(void (*action) (void *argument), void *argument)
 	MemoryContextSwitchTo(caller_context);
 	CurrentResourceOwner = caller_owner;
 	return error;
+}
+
+/*
+ * Do something in a subtransaction.  NULL if all is well; otherwise nothing of it has
+ * happened, and this is why, in the caller's memory.
+ */
+ErrorData *
+run_in_subtransaction(void (*action) (void *argument), void *argument)
+{
+	return run(action, argument, true);
+}
+
+/*
+ * Likewise, and leave nothing of it either way, not a lock.
+ */
+ErrorData *
+look_in_subtransaction(void (*action) (void *argument), void *argument)
+{
+	return run(action, argument, false);
 }

@@ -156,6 +156,7 @@ ekran_session_timeline(PG_FUNCTION_ARGS)
 /*
  * ekran_part_timeline(store name, idle_threshold int, idle_policy text, time_zone text,
  *					   start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *					   or_no_user bool, or_no_client bool,
  *					   session_id bigint)
  *		returns setof bytea: from_time, to_time bigint, is_active int, application text
  *

@@ -327,7 +327,7 @@ row_of(const Session *session, const Sum *sum)
 }
 
 static void
-put_rows(Usage *usage, void (*put_row) (void *result, const UsageRow * row), void *result)
+put_rows(Usage *usage, void (*put_row) (void *result, const UsageRow *row), void *result)
 {
 	const Session *session;
 
@@ -437,6 +437,7 @@ ekran_url_statistics_json(PG_FUNCTION_ARGS)
 /*
  * ekran_part_usage(store name, idle_threshold int, idle_policy text, time_zone text,
  *					start timestamptz, "end" timestamptz, users int[], clients uuid[],
+ *					or_no_user bool, or_no_client bool,
  *					is_of_urls bool)
  *		returns setof bytea: login, session_id, time_of_day bigint, label text,
  *							 duration bigint

@@ -5,7 +5,7 @@
  *
  * Many at a time are packed into one bytea, for what brings them takes longer over a
  * value than the shard over a session.  A pack says which format it is in and how many
- * columns its rows have; a row is a bit for each column that is null, then the others:
+ * columns its rows have, and has a mark of the shard's connection; a row is a bit for each column that is null, then the others:
  * numbers, uuids as they are, texts with their length before them and in UTF-8, whatever
  * the databases' encodings.  What brings packs may write them in hexadecimal digits, so few
  * bytes count: numbers are told by what they have more than in the row before, in as many
@@ -15,10 +15,12 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type_d.h"
 #include "ekran_sessions.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
@@ -30,7 +32,7 @@
 /* Bytes after which a pack is complete. */
 #define PACK_SIZE		((int) 64 * 1024)
 
-const		PartShape sessions_shape = {
+const PartShape sessions_shape = {
 	NUM_PART_COLUMNS,
 	{INT8OID, UUIDOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
 	INT8OID},
@@ -39,44 +41,45 @@ const		PartShape sessions_shape = {
 	NULLABLE, NULLABLE}
 };
 
-const		PartShape steps_shape = {
+const PartShape steps_shape = {
 	NUM_STEP_COLUMNS, {INT8OID, INT8OID, INT8OID, INT8OID},
 	{NOT_NULL}
 };
 
-const		PartShape number_shape = {
+const PartShape number_shape = {
 	1, {INT8OID}, {NOT_NULL}
 };
 
-const		PartShape usage_shape = {
+const PartShape usage_shape = {
 	NUM_PART_USAGE_COLUMNS, {INT8OID, INT8OID, INT8OID, TEXTOID, INT8OID},
 	{NOT_NULL, NOT_NULL, NOT_NULL, NULLABLE, NOT_NULL}
 };
 
-const		PartShape productivity_shape = {
+const PartShape productivity_shape = {
 	NUM_PART_PRODUCTIVITY_COLUMNS, {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID},
 	{NULLABLE, NULLABLE, NOT_NULL, NOT_NULL, NOT_NULL}
 };
 
-const		PartShape timeline_shape = {
+const PartShape timeline_shape = {
 	NUM_PART_TIMELINE_COLUMNS, {INT8OID, INT8OID, INT4OID, TEXTOID},
 	/* a part of its time, or that the session is here */
 	{NULLABLE, NULLABLE, NULLABLE, NULLABLE}
 };
 
 static int
-null_bytes(const PartShape * shape)
+null_bytes(const PartShape *shape)
 {
 	return (shape->ncolumns + 7) / 8;
 }
 
 static void
-begin_pack(PartRows * rows)
+begin_pack(PartRows *rows)
 {
 	resetStringInfo(&rows->pack);
 	memset(rows->former, 0, sizeof(rows->former));
 	pq_sendbyte(&rows->pack, WIRE_FORMAT);
 	pq_sendbyte(&rows->pack, rows->shape->ncolumns);
+	pq_sendint64(&rows->pack, rows->mark);
 	rows->count = 0;
 }
 
@@ -84,16 +87,18 @@ begin_pack(PartRows * rows)
  * Begin to return rows of a shape, as packs in a tuplestore.
  */
 void
-begin_part_rows(PartRows * rows, ReturnSetInfo *result, const PartShape * shape)
+begin_part_rows(PartRows *rows, ReturnSetInfo *result, const PartShape *shape)
 {
 	rows->result = result;
 	rows->shape = shape;
+	/* Of all that are connected at a time, no two begin so. */
+	rows->mark = MyStartTimestamp ^ ((int64) MyProcPid << 32) ^ (int64) GetSystemIdentifier();
 	initStringInfo(&rows->pack);
 	begin_pack(rows);
 }
 
 static void
-put_pack(PartRows * rows)
+put_pack(PartRows *rows)
 {
 	bytea	   *pack = cstring_to_text_with_len(rows->pack.data, rows->pack.len);
 	Datum		values[] = {PointerGetDatum(pack)};
@@ -146,9 +151,9 @@ pack_text(StringInfo pack, const text *value)
 }
 
 void
-put_part_row(PartRows * rows, const Datum *values, const bool *nulls)
+put_part_row(PartRows *rows, const Datum *values, const bool *nulls)
 {
-	const		PartShape *shape = rows->shape;
+	const PartShape *shape = rows->shape;
 	StringInfo	pack = &rows->pack;
 	uint8		bits[(MAX_PART_COLUMNS + 7) / 8] = {0};
 
@@ -183,7 +188,7 @@ put_part_row(PartRows * rows, const Datum *values, const bool *nulls)
 }
 
 void
-end_part_rows(PartRows * rows)
+end_part_rows(PartRows *rows)
 {
 	if (rows->count > 0)
 		put_pack(rows);
@@ -256,19 +261,24 @@ unpack_uuid(StringInfo pack)
  * Errors: 42804 for one of another format or shape, 08P01 for one that is no pack.
  */
 void
-take_pack(const PartShape * shape, bytea * packed, TakeRow take, void *state)
+take_pack(const PartShape *shape, bytea *packed, Shard *shard, TakeRow take, void *state)
 {
 	StringInfoData pack = {
 		.data = VARDATA_ANY(packed),
 		.len = VARSIZE_ANY_EXHDR(packed),
 	};
 	int64		former[MAX_PART_COLUMNS];
+	int64		mark;
 
 	if (pq_getmsgbyte(&pack) != WIRE_FORMAT || pq_getmsgbyte(&pack) != shape->ncolumns)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("a shard has another version of ekran_sessions than the hub"),
 				 errhint("Bring all of them to the same version, and call ekran_create_hub() again.")));
+	mark = pq_getmsgint64(&pack);
+	if (shard->number == 0 || shard->mark != mark)
+		shard->number++;
+	shard->mark = mark;
 	memset(former, 0, sizeof(former));
 	while (pack.cursor < pack.len)
 	{
@@ -301,6 +311,6 @@ take_pack(const PartShape * shape, bytea * packed, TakeRow take, void *state)
 					break;
 			}
 		}
-		take(state, values, nulls);
+		take(state, shard->number, values, nulls);
 	}
 }

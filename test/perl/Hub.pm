@@ -28,7 +28,7 @@ sub new
 		$node->safe_psql('postgres', "CREATE DATABASE shard$shard TEMPLATE template0 ENCODING 'UTF8'");
 		$self->on_shard($shard, 'CREATE EXTENSION ekran_sessions; SELECT ekran_create_store()');
 	}
-	my $servers = join ', ', map { "p$_ 'dbname=shard$_ host=$host port=$port'" } 0 .. SHARDS - 1;
+	my $servers = join ', ', map { "p$_ 'dbname=shard$_ host=$host port=$port options=-csearch_path=pg_catalog'" } 0 .. SHARDS - 1;
 	$servers .= ", $options{server}" if $options{server};
 	$node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION plproxy;

@@ -20,7 +20,7 @@ plan skip_all => 'this server has no PL/Proxy' if $out eq "0\n";
 # What is typed there, over four databases of a server, with the two names of the page.
 my ($statements) = map { $_->{text} } grep { $_->{language} eq 'sql' && $_->{section} eq 'The hub' } blocks("$root/doc/hub.md");
 ok($statements, 'the page has what is run here');
-my $shards = ($statements =~ s/host=shard(\d)\.example\.com dbname=(\w+) connect_timeout=5/host=:host dbname=$2 connect_timeout=5/g);
+my $shards = ($statements =~ s/host=shard\d\.example\.com /host=:host /g);
 is($shards, 4, 'over four shards');
 # psql puts no variable into a string.
 $statements =~ s/(CREATE SERVER .*?;\n)/"SELECT format(\$\$" . $1 =~ s{;\n\z}{}r =~ s{:host}{%1\$s}gr . "\$\$, current_setting('unix_socket_directories')) \\gexec\n"/se;

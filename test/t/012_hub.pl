@@ -131,12 +131,13 @@ like(refusal("SET ekran_sessions.store = 'elsewhere'; SELECT ekran_sessions_tota
 # Sessions that come and go before the page: it is one of some moments of the shards, 1200
 # sessions deeper for each on which they are not.
 my @writers = map {
+	my $shard = $_;
 	my $script = PostgreSQL::Test::Utils::tempdir() . "/come_and_go";
-	PostgreSQL::Test::Utils::append_to_file($script, <<'SQL');
-INSERT INTO ekran.session SELECT 100000 + i, NULL, NULL, '2023-01-01 00:00+00'::timestamptz + i * interval '1 minute', '2023-03-01 00:00+00' FROM generate_series(1, 1200) i;
+	PostgreSQL::Test::Utils::append_to_file($script, <<"SQL");
+INSERT INTO ekran.session SELECT ${shard}00000 + i, NULL, NULL, '2023-01-01 00:00+00'::timestamptz + i * interval '1 minute', '2023-03-01 00:00+00' FROM generate_series(1, 1200) i;
 DELETE FROM ekran.session WHERE session_id > 100000;
 SQL
-	IPC::Run::start([ 'pgbench', '-n', '-T', 8, '-f', $script, '-h', $node->host, '-p', $node->port, "shard$_" ], '>', \my $out, '2>', \my $err)
+	IPC::Run::start([ 'pgbench', '-n', '-T', 8, '-f', $script, '-h', $node->host, '-p', $node->port, "shard$shard" ], '>', \my $out, '2>', \my $err)
 } 1 .. 3;
 is(ask(<<'SQL'), '150|t|0', 'pages while sessions come and go: none with a gap, or from nowhere');
 CREATE TEMP TABLE placed AS SELECT session_id, ordinality - 1 AS place FROM public.ekran_sessions_all() WITH ORDINALITY;
@@ -153,6 +154,9 @@ $hub->on_shard(0, "INSERT INTO session SELECT session_id, NULL, NULL, login_date
 like(refusal('SELECT count(*) FROM ekran_sessions()'), qr/^ERROR:  55000: session 1 is on more than one shard/, 'a session that is on two shards is refused');
 like(refusal('SELECT count(*) FROM ekran_session_timeline(1)'), qr/^ERROR:  55000: session 1 is/, 'by its timeline too');
 like(refusal('SELECT count(*) FROM ekran_sessions_after(after_session_id => 1)'), qr/^ERROR:  55000: session 1 is/, 'and as a position');
+$hub->on_shard(0, "INSERT INTO activity (session_id, activity_date, application, url) SELECT 1, '2024-01-01 03:00+00'::timestamptz + i * interval '5 minutes', 'x', 'x.example/' FROM generate_series(0, 1) i");
+like(refusal("SET ekran_sessions.idle_policy = excess; SELECT count(*) FROM $_()"), qr/^ERROR:  55000: session 1 is/, "in $_") for 'ekran_application_statistics', 'ekran_url_statistics';
+like(refusal('SET ekran_sessions.idle_policy = excess; SELECT ekran_application_statistics_json()'), qr/^ERROR:  55000: session 1 is/, 'and their JSON');
 $hub->on_shard(0, 'DELETE FROM session WHERE session_id = 1');
 $hub->on_shard(3, "INSERT INTO session VALUES (1000000, NULL, 1, '2024-01-01 02:00+00', '2024-01-01 03:00+00'); INSERT INTO activity (session_id, activity_date) SELECT 1000000, '2024-01-01 02:00+00'::timestamptz + i * interval '1 minute' FROM generate_series(1, 60) i");
 $hub->on_shard(0, "INSERT INTO session VALUES (1000001, NULL, 1, '2024-01-01 02:00+00', '2024-01-01 03:00+00'); INSERT INTO activity (session_id, activity_date) SELECT 1000001, '2024-01-01 02:00+00'::timestamptz + i * interval '1 minute' FROM generate_series(1, 60) i");
@@ -167,16 +171,19 @@ for my $call ('ekran_sessions()', 'ekran_sessions_after()', 'ekran_sessions_all(
 	like(refusal("SELECT count(*) FROM $call"), qr/^ERROR:  08006: a shard can't be asked: \[?.*shard2/, "$call: a shard that can't be reached is named, and there is no answer");
 }
 $node->safe_psql('postgres', 'ALTER DATABASE shard2 ALLOW_CONNECTIONS true');
+like(refusal("SELECT ekran_sessions_total_count() > 0; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shard2'; SELECT ekran_sessions_total_count()"),
+	qr/^ERROR:  08006: a shard can't be asked: .*shard2/, 'and one that goes away');
 is(ask('SELECT ekran_sessions_total_count() = public.ekran_sessions_total_count()'), 't', 'when it is back, all is well');
 
 # What shards send that is no answer, or another version's
-for my $pack ([ '\x02040000', '42804' ], [ '\x0105ff', '42804' ], [ '\x01', '08P01' ], [ '\x010b00', '08P01' ], [ '\x010b0000ffffffff', '08P01' ],
-	[ '\x010b0000' . 'ff' x 12, '08P01' ], [ '\x010bfb07ffffffff0f', '08P01' ], [ '\x010bfb0701ff', '22021' ], [ '\x010bff07', '08P01' ], [ '\x010bf70702', '08P01' ],
-	[ '\x010bfe0702', '08P01' ])
+my $mark = '00' x 8;
+for my $pack ([ '\x02040000', '42804' ], [ '\x0105' . $mark . 'ff', '42804' ], [ '\x01', '08P01' ], [ '\x010b' . $mark . '00', '08P01' ], [ '\x010b' . $mark . '0000ffffffff', '08P01' ],
+	[ '\x010b' . $mark . '0000' . 'ff' x 12, '08P01' ], [ '\x010b' . $mark . 'fb07ffffffff0f', '08P01' ], [ '\x010b' . $mark . 'fb0701ff', '22021' ], [ '\x010b' . $mark . 'ff07', '08P01' ], [ '\x010b' . $mark . 'f70702', '08P01' ],
+	[ '\x010b' . $mark . 'fe0702', '08P01' ])
 {
 	my ($bytes, $state) = @$pack;
 	$hub->on_shard(1, "ALTER FUNCTION public.ekran_part_sessions RENAME TO hidden");
-	$hub->on_shard(1, "CREATE FUNCTION public.ekran_part_sessions(name, int, text, text, timestamptz, timestamptz, int[], uuid[], bigint, bigint, bigint, bigint, bigint, bool, bool, bool) RETURNS SETOF bytea LANGUAGE sql AS 'SELECT ''$bytes''::bytea'");
+	$hub->on_shard(1, "CREATE FUNCTION public.ekran_part_sessions(name, int, text, text, timestamptz, timestamptz, int[], uuid[], bool, bool, bigint, bigint, bigint, bigint, bigint, bool, bool, bool) RETURNS SETOF bytea LANGUAGE sql AS 'SELECT ''$bytes''::bytea'");
 	like(refusal('SELECT count(*) FROM ekran_sessions_all()'), qr/^ERROR:  $state: /, "a pack $bytes is refused");
 	$hub->on_shard(1, 'DROP FUNCTION public.ekran_part_sessions; ALTER FUNCTION public.hidden RENAME TO ekran_part_sessions');
 }
@@ -213,17 +220,68 @@ SET ROLE planter;
 CREATE FUNCTION sown.ekran_sessions_total_count(timestamptz = NULL, timestamptz = NULL, users int[] = NULL, clients uuid[] = NULL) RETURNS int LANGUAGE sql AS 'SELECT 666';
 SQL
 like(refusal("SELECT ekran_create_hub('shards', 'sown')"), qr/ERROR:  42\w{3}: /, 'nor around functions of another role\'s');
+like(refusal("CREATE SCHEMA open_to_all; GRANT CREATE ON SCHEMA open_to_all TO PUBLIC; SELECT ekran_create_hub('shards', 'open_to_all')"), qr/ERROR:  42501: role "\w+" may create functions in schema/, 'nor where others could put some');
+like(refusal("SELECT ekran_create_hub('shards', 'pg_catalog')"), qr/ERROR:  42939: /, 'nor among the server\'s own');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_proc WHERE pronamespace = 'sown'::regnamespace"), 1, 'nothing is made then');
 $node->safe_psql('postgres', <<'SQL');
 GRANT CREATE ON SCHEMA ekran_hub TO planter;
 DROP FUNCTION ekran_hub.ekran_part_total_count;
 SET ROLE planter;
-CREATE FUNCTION ekran_hub.ekran_part_total_count(name, int, text, text, timestamptz, timestamptz, int[], uuid[]) RETURNS SETOF bytea LANGUAGE sql AS 'SELECT NULL::bytea';
+CREATE FUNCTION ekran_hub.ekran_part_total_count(name, int, text, text, timestamptz, timestamptz, int[], uuid[], bool, bool) RETURNS SETOF bytea LANGUAGE sql AS 'SELECT NULL::bytea';
 SQL
 like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42501: .* is not as ekran_create_hub\(\) makes it/, 'a hub calls nothing of another role\'s');
 $node->safe_psql('postgres', 'DROP FUNCTION ekran_hub.ekran_part_total_count');
 like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42883: /, 'and says what is missing');
-is(ask("SELECT ekran_create_hub('shards'); SELECT ekran_sessions_total_count() = public.ekran_sessions_total_count()"), "\nt", 'made anew it is complete');
+like(refusal("SELECT ekran_create_hub('shards')"), qr/^ERROR:  42501: role "planter" may create functions/, 'a hub is not made anew beside who may');
+is(ask("REVOKE CREATE ON SCHEMA ekran_hub FROM planter; SELECT ekran_create_hub('shards'); SELECT ekran_sessions_total_count() = public.ekran_sessions_total_count()"), "\nt", 'made anew it is complete');
+for my $change ("SET datestyle = 'German'", 'SECURITY DEFINER', 'OWNER TO planter')
+{
+	$node->safe_psql('postgres', "ALTER FUNCTION ekran_hub.ekran_part_total_count $change");
+	like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42501: .* is not as ekran_create_hub\(\) makes it/, "altered by $change, it is not called");
+	$node->safe_psql('postgres', "DROP FUNCTION ekran_hub.ekran_part_total_count; SELECT ekran_create_hub('shards')");
+}
+
+# Another superuser completes it. Functions beside the extension's own are none of it.
+is($node->safe_psql('postgres', <<'SQL'), '', 'another superuser may make it anew');
+CREATE ROLE second LOGIN SUPERUSER;
+CREATE FUNCTION public.ekran_part_planted(x text) RETURNS SETOF text LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.ekran_sessions(x int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+SET ROLE second;
+SELECT ekran_create_hub('shards');
+DROP FUNCTION public.ekran_part_planted, public.ekran_sessions(int);
+SELECT proname FROM pg_proc WHERE pronamespace = 'ekran_hub'::regnamespace AND proname ~ 'planted';
+SQL
+
+# Where the server is gone, PL/Proxy would ask functions that anybody may have made.
+like(refusal('DROP SERVER shards'), qr/^ERROR:  2BP01: /, 'the server stays as long as the hub');
+$node->safe_psql('postgres', <<'SQL');
+ALTER SERVER shards RENAME TO away;
+GRANT CREATE ON DATABASE postgres TO planter;
+SET ROLE planter;
+CREATE SCHEMA plproxy;
+GRANT USAGE ON SCHEMA plproxy TO PUBLIC;
+CREATE FUNCTION plproxy.get_cluster_version(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''66666''; END';
+CREATE FUNCTION plproxy.get_cluster_partitions(text) RETURNS SETOF text LANGUAGE sql AS 'SELECT ''dbname=postgres''';
+CREATE FUNCTION plproxy.get_cluster_config(IN text, OUT key text, OUT val text) RETURNS SETOF record LANGUAGE sql AS 'SELECT ''connection_lifetime'', ''60''';
+SQL
+like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42704: server "shards" of hub "ekran_hub" does not exist/, 'a hub whose server has another name asks nobody else');
+$node->safe_psql('postgres', 'ALTER SERVER away RENAME TO shards');
+
+# What the owner of a shard's database makes of the names of types
+$hub->on_shard(3, <<'SQL');
+CREATE SCHEMA hostile;
+CREATE FUNCTION hostile.run(pg_catalog.text) RETURNS pg_catalog.bool LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''66666''; END';
+CREATE DOMAIN hostile.name AS pg_catalog.name CHECK (hostile.run(VALUE::pg_catalog.text));
+ALTER DATABASE shard3 SET search_path = hostile, pg_catalog;
+SQL
+is(ask('SELECT ekran_sessions_total_count() = public.ekran_sessions_total_count()'), 't', 'types of another schema are not what is meant');
+$hub->on_shard(3, 'ALTER DATABASE shard3 RESET search_path');
+
+# What a shard's role has set, and zones that are far away
+$hub->on_shard(0, 'ALTER DATABASE shard0 SET array_nulls = off');
+is(ask("SELECT ekran_sessions_total_count(users => '{1,NULL}') = public.ekran_sessions_total_count(users => '{1,NULL}')"), 't', 'a filter with a null, whatever arrays are to hold');
+$hub->on_shard(0, 'ALTER DATABASE shard0 RESET array_nulls');
+is(ask("SET TimeZone = '<X>+20'; SELECT ekran_sessions_total_count('2024-03-10') = public.ekran_sessions_total_count('2024-03-10')"), 't', 'a time zone that no server reads');
 
 # As a server is named, so it is quoted
 is(ask(sprintf(<<'SQL', $node->host, $node->port)), "\n1000", 'names that need quoting');
