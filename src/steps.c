@@ -77,15 +77,52 @@ add_step(Steps *steps, const Step *step)
 }
 
 static int
-compare_begins(const void *a, const void *b)
+compare_begins(const Step *a, const Step *b)
 {
-	return compare_positions(&((const Step *) a)->from, &((const Step *) b)->from);
+	return compare_positions(&a->from, &b->from);
 }
 
 static int
-compare_ends(const void *a, const void *b)
+compare_ends(const Step *a, const Step *b)
 {
-	return compare_positions(&((const Step *) a)->to, &((const Step *) b)->to);
+	return compare_positions(&a->to, &b->to);
+}
+
+/*
+ * Sort steps, which are some runs in order, one of each shard, one after the other: by
+ * merging neighbours until there is one run.
+ */
+static void
+merge_runs(Step *steps, int count, int (*compare) (const Step *a, const Step *b))
+{
+	Step	   *merged = palloc(Max(count, 1) * sizeof(Step));
+	int			runs;
+
+	do
+	{
+		runs = 0;
+		for (int begin = 0; begin < count; runs++)
+		{
+			int			middle = begin + 1;
+			int			end;
+			int			left = begin;
+			int			right;
+
+			while (middle < count && compare(&steps[middle - 1], &steps[middle]) <= 0)
+				middle++;
+			right = middle;
+			end = Min(middle + 1, count);
+			while (end < count && compare(&steps[end - 1], &steps[end]) <= 0)
+				end++;
+			for (int i = begin; i < end; i++)
+				merged[i] = right == end ||
+					(left < middle && compare(&steps[left], &steps[right]) <= 0) ?
+					steps[left++] : steps[right++];
+			begin = end;
+		}
+		memcpy(steps, merged, count * sizeof(Step));
+	} while (runs > 1);
+	pfree(merged);
 }
 
 /*
@@ -106,8 +143,8 @@ narrow_range(OrderRange *range, Step *steps, int count, int64 first, int64 end)
 	int			begun = 0;
 
 	memcpy(begins, steps, count * sizeof(Step));
-	qsort(begins, count, sizeof(Step), compare_begins);
-	qsort(steps, count, sizeof(Step), compare_ends);
+	merge_runs(begins, count, compare_begins);
+	merge_runs(steps, count, compare_ends);
 	for (int i = 0; i < count; i++)
 	{
 		const Position *place = &steps[i].to;
