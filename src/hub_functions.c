@@ -139,11 +139,13 @@ add_counts(int64 a, int64 b)
 static void
 end_shard(SessionParts *parts)
 {
-	const Position *last = &parts->positions[parts->count - 1];
+	if (parts->rows > 0 && parts->rows >= parts->wanted)
+	{
+		const Position *last = &parts->positions[parts->count - 1];
 
-	if (parts->rows > 0 && parts->rows >= parts->wanted &&
-		compare_positions(last, &parts->complete_until) < 0)
-		parts->complete_until = *last;
+		if (compare_positions(last, &parts->complete_until) < 0)
+			parts->complete_until = *last;
+	}
 	parts->rows = 0;
 }
 

@@ -7,7 +7,8 @@
  * A shard is an ordinary store.  These functions take the hub's settings as arguments
  * and return rows, packed, which take no setting to be read: moments are microseconds
  * since the beginning of 2000 in UTC, infinities the least and the greatest bigint, spans
- * of time microseconds.  All that one of them returns holds at one moment, that of its snapshot.
+ * of time microseconds.  All that one of them returns holds at one moment, that of its
+ * snapshot.
  *
  *-------------------------------------------------------------------------
  */
