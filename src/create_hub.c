@@ -25,14 +25,13 @@
 #include "ekran_sessions.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ekran_create_hub);
-
-#define PROXY	"plproxy"
 
 /*
  * The extension's functions that a hub has: those for hubs, and those that read.  What
@@ -85,11 +84,17 @@ static const char find_part_functions[] =
 " WHERE p.pronamespace OPERATOR(pg_catalog.=) $1"
 " AND p.proname OPERATOR(pg_catalog.~) '^ekran_part_'";
 
-/* Functions in the hub's schema that are in other hands than a superuser's, */
-static const char find_strange_functions[] =
-	"SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text, r.rolname::pg_catalog.text"
-" FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) p.proowner"
-" WHERE p.pronamespace OPERATOR(pg_catalog.=) $1 AND NOT r.rolsuper"
+/* What in the hub's schema is in other hands than a superuser's, */
+static const char find_strange_objects[] =
+	"SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0), r.rolname::pg_catalog.text"
+" FROM pg_catalog.pg_depend d"
+" JOIN pg_catalog.pg_shdepend o ON o.classid OPERATOR(pg_catalog.=) d.classid"
+"  AND o.objid OPERATOR(pg_catalog.=) d.objid AND o.deptype OPERATOR(pg_catalog.=) 'o'"
+"  AND o.dbid OPERATOR(pg_catalog.=) (SELECT b.oid FROM pg_catalog.pg_database b"
+"   WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
+" JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) o.refobjid"
+" WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass"
+" AND d.refobjid OPERATOR(pg_catalog.=) $1 AND NOT r.rolsuper"
 " ORDER BY 1 LIMIT 1";
 
 /* and who else could make some. */
@@ -110,7 +115,7 @@ run(const char *command)
 static void
 ask(const char *query, int count, Oid *types, Datum *values)
 {
-	int			result = SPI_execute_with_args(query, count, types, values, NULL, true, 0);
+	int			result = SPI_execute_with_args(query, count, types, values, NULL, false, 0);
 
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
@@ -132,18 +137,15 @@ check_prerequisites(const char *server_name)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to create a hub"),
 				 errdetail("Its functions are in C and in PL/Proxy, in which others create none.")));
-	if (!OidIsValid(get_language_oid(PROXY, true)))
+	if (!OidIsValid(get_language_oid(HUB_LANGUAGE, true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("language \"%s\" does not exist", PROXY),
+				 errmsg("language \"%s\" does not exist", HUB_LANGUAGE),
 				 errhint("Install PL/Proxy (Debian's package postgresql-NN-plproxy), and call CREATE EXTENSION plproxy.")));
 	server = GetForeignServerByName(server_name, false);
-	if (strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, PROXY) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" is none of foreign-data wrapper \"%s\"",
-						server_name, PROXY),
-				 errhint("Create one by CREATE SERVER ... FOREIGN DATA WRAPPER plproxy OPTIONS (p0 '...', p1 '...').")));
+	/* Two that make a hub at a time would trip over each other. */
+	LockDatabaseObject(ForeignServerRelationId, server->serverid, 0, ShareUpdateExclusiveLock);
+	check_hub_server(server);
 }
 
 static Oid
@@ -194,6 +196,26 @@ column(uint64 row, int which)
 }
 
 /*
+ * A text as PL/Proxy reads it, to which a backslash is a character like any other.
+ */
+static char *
+quoted(const char *value)
+{
+	StringInfoData result;
+
+	initStringInfo(&result);
+	appendStringInfoChar(&result, '\'');
+	for (; *value != '\0'; value++)
+	{
+		if (*value == '\'')
+			appendStringInfoChar(&result, '\'');
+		appendStringInfoChar(&result, *value);
+	}
+	appendStringInfoChar(&result, '\'');
+	return result.data;
+}
+
+/*
  * The definition of a hub's function, or of what asks the shards.
  */
 static void
@@ -211,7 +233,7 @@ make_function(char *const *function, const char *schema, const char *server,
 	if (is_part)
 		appendStringInfo(&command, "LANGUAGE plproxy AS %s",
 						 quote_literal_cstr(psprintf("CLUSTER %s; RUN ON ALL; SELECT s.* FROM %s.%s(%s) s;",
-													 quote_literal_cstr(server),
+													 quoted(server),
 													 quote_identifier(extension_schema),
 													 quote_identifier(function[FUNCTION_NAME]),
 													 function[FUNCTION_PARAMETERS])));
@@ -233,7 +255,7 @@ make_function(char *const *function, const char *schema, const char *server,
 }
 
 /*
- * Refuse a schema in which another role has functions, or could make some.
+ * Refuse a schema in which another role has something, or could make it.
  *
  * Errors: 42501.
  */
@@ -243,11 +265,11 @@ refuse_strangers(Oid schema, const char *name)
 	Oid			types[] = {OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(schema)};
 
-	ask(find_strange_functions, 1, types, values);
+	ask(find_strange_objects, 1, types, values);
 	if (SPI_processed > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("function %s belongs to role \"%s\"", column(0, 0), column(0, 1)),
+				 errmsg("%s belongs to role \"%s\"", column(0, 0), column(0, 1)),
 				 errdetail("Callers of the hub could run what that role makes of it."),
 				 errhint("Drop it, or give another schema.")));
 	ask(find_strange_makers, 1, types, values);
@@ -317,6 +339,11 @@ ekran_create_hub(PG_FUNCTION_ARGS)
 	int			guc_nest_level;
 
 	require_writing("ekran_create_hub()");
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("ekran_create_hub() needs isolation level READ COMMITTED"),
+				 errdetail("What others have made in the schema since would not be seen.")));
 	check_prerequisites(server);
 	guc_nest_level = NewGUCNestLevel();
 	pin_search_path();

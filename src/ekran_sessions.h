@@ -18,6 +18,7 @@
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 #include "pgtime.h"
 #include "storage/lock.h"
@@ -1484,6 +1485,9 @@ extern void put_part_timeline(void *rows, const TimelineRow *row);
 
 /* hub.c: asking all shards of a hub */
 
+/* The name of PL/Proxy's language, and of its foreign-data wrapper. */
+#define HUB_LANGUAGE		"plproxy"
+
 #define MAX_PART_ARGUMENTS	18
 #define MAX_MERGE_KEYS		4
 
@@ -1509,6 +1513,7 @@ typedef struct Hub
 
 typedef struct Merge Merge;
 
+extern void check_hub_server(const ForeignServer * server);
 extern void begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter);
 extern void ask_shards(const Hub *hub, const PartFunction *part, const Datum *arguments,
 					   TakeRow take, void *state);

@@ -101,15 +101,40 @@ begin_hub_call(Hub *hub, FunctionCallInfo fcinfo, int window, int first_filter)
 }
 
 /*
+ * Refuse a foreign server that a hub can't have, or whose owner could send callers, with their
+ * passwords, elsewhere.
+ *
+ * Errors: 42809, 42501.
+ */
+void
+check_hub_server(const ForeignServer * server)
+{
+	if (strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, HUB_LANGUAGE) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is none of foreign-data wrapper \"%s\"",
+						server->servername, HUB_LANGUAGE),
+				 errhint("Create one by CREATE SERVER ... FOREIGN DATA WRAPPER plproxy OPTIONS (p0 '...', p1 '...').")));
+	if (!superuser_arg(server->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("server \"%s\" belongs to role \"%s\"", server->servername,
+						GetUserNameFromId(server->owner, false)),
+				 errdetail("Who owns it could send callers of a hub to other shards, as whom they like."),
+				 errhint("ALTER SERVER ... OWNER TO a superuser.")));
+}
+
+/*
  * Is there the foreign server that a function in PL/Proxy names?  Else that would go by
  * functions of a schema "plproxy", which anybody may have made.
  *
- * Errors: 42704.
+ * Errors: 42704, 42809, 42501.
  */
 static void
 require_server(const Hub *hub, const char *source)
 {
 	const char *rest = source + strlen(PROXY_CLUSTER);
+	const		ForeignServer *found;
 	StringInfoData server;
 
 	initStringInfo(&server);
@@ -119,12 +144,14 @@ require_server(const Hub *hub, const char *source)
 		if (*rest == '\'')
 			rest++;
 	}
-	if (!OidIsValid(get_foreign_server_oid(server.data, true)))
+	found = GetForeignServerByName(server.data, true);
+	if (found == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" of hub \"%s\" does not exist",
 						server.data, get_namespace_name(hub->schema)),
 				 errhint("Create it, or call ekran_create_hub() with the one that there is.")));
+	check_hub_server(found);
 	pfree(server.data);
 }
 
@@ -138,9 +165,10 @@ is_part_function(Form_pg_proc form, HeapTuple tuple, const char *source)
 	bool		has_no_settings;
 
 	(void) SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proconfig, &has_no_settings);
-	return form->prolang == get_language_oid("plproxy", true) &&
+	return form->prolang == get_language_oid(HUB_LANGUAGE, true) &&
 		superuser_arg(form->proowner) && form->proretset && !form->prosecdef &&
 		form->prorettype == BYTEAOID && has_no_settings &&
+		form->provolatile == PROVOLATILE_VOLATILE &&
 		strncmp(source, PROXY_CLUSTER, strlen(PROXY_CLUSTER)) == 0;
 }
 

@@ -221,6 +221,9 @@ CREATE FUNCTION sown.ekran_sessions_total_count(timestamptz = NULL, timestamptz 
 SQL
 like(refusal("SELECT ekran_create_hub('shards', 'sown')"), qr/ERROR:  42\w{3}: /, 'nor around functions of another role\'s');
 like(refusal("CREATE SCHEMA open_to_all; GRANT CREATE ON SCHEMA open_to_all TO PUBLIC; SELECT ekran_create_hub('shards', 'open_to_all')"), qr/ERROR:  42501: role "\w+" may create functions in schema/, 'nor where others could put some');
+$node->safe_psql('postgres', 'CREATE SCHEMA littered; GRANT ALL ON SCHEMA littered TO planter; SET ROLE planter; CREATE VIEW littered.session AS SELECT 1; RESET ROLE; REVOKE ALL ON SCHEMA littered FROM planter');
+like(refusal("SELECT ekran_create_hub('shards', 'littered')"), qr/ERROR:  42501: view littered.session belongs to role "planter"/, 'nor beside a view of theirs');
+like(refusal("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT ekran_create_hub('shards', 'later')"), qr/ERROR:  25001: /, 'nor without seeing what is there');
 like(refusal("SELECT ekran_create_hub('shards', 'pg_catalog')"), qr/ERROR:  42939: /, 'nor among the server\'s own');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_proc WHERE pronamespace = 'sown'::regnamespace"), 1, 'nothing is made then');
 $node->safe_psql('postgres', <<'SQL');
@@ -234,7 +237,7 @@ $node->safe_psql('postgres', 'DROP FUNCTION ekran_hub.ekran_part_total_count');
 like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42883: /, 'and says what is missing');
 like(refusal("SELECT ekran_create_hub('shards')"), qr/^ERROR:  42501: role "planter" may create functions/, 'a hub is not made anew beside who may');
 is(ask("REVOKE CREATE ON SCHEMA ekran_hub FROM planter; SELECT ekran_create_hub('shards'); SELECT ekran_sessions_total_count() = public.ekran_sessions_total_count()"), "\nt", 'made anew it is complete');
-for my $change ("SET datestyle = 'German'", 'SECURITY DEFINER', 'OWNER TO planter')
+for my $change ("SET datestyle = 'German'", 'SECURITY DEFINER', 'OWNER TO planter', 'STABLE')
 {
 	$node->safe_psql('postgres', "ALTER FUNCTION ekran_hub.ekran_part_total_count $change");
 	like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42501: .* is not as ekran_create_hub\(\) makes it/, "altered by $change, it is not called");
@@ -253,7 +256,10 @@ SELECT proname FROM pg_proc WHERE pronamespace = 'ekran_hub'::regnamespace AND p
 SQL
 
 # Where the server is gone, PL/Proxy would ask functions that anybody may have made.
-like(refusal('DROP SERVER shards'), qr/^ERROR:  2BP01: /, 'the server stays as long as the hub');
+$node->safe_psql('postgres', "SELECT ekran_create_hub('shards', 'fresh')");
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass WHERE d.refclassid = 'pg_foreign_server'::regclass AND p.pronamespace = 'fresh'::regnamespace"), 7, 'the server stays');
+like(refusal('DROP SERVER shards'), qr/^ERROR:  2BP01: /, 'as long as there are hubs');
+$node->safe_psql('postgres', 'DROP SCHEMA fresh CASCADE');
 $node->safe_psql('postgres', <<'SQL');
 ALTER SERVER shards RENAME TO away;
 GRANT CREATE ON DATABASE postgres TO planter;
@@ -265,7 +271,10 @@ CREATE FUNCTION plproxy.get_cluster_partitions(text) RETURNS SETOF text LANGUAGE
 CREATE FUNCTION plproxy.get_cluster_config(IN text, OUT key text, OUT val text) RETURNS SETOF record LANGUAGE sql AS 'SELECT ''connection_lifetime'', ''60''';
 SQL
 like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42704: server "shards" of hub "ekran_hub" does not exist/, 'a hub whose server has another name asks nobody else');
-$node->safe_psql('postgres', 'ALTER SERVER away RENAME TO shards');
+$node->safe_psql('postgres', "GRANT USAGE ON FOREIGN DATA WRAPPER plproxy TO planter; SET ROLE planter; CREATE SERVER shards FOREIGN DATA WRAPPER plproxy OPTIONS (p0 'dbname=postgres')");
+like(refusal('SELECT ekran_sessions_total_count()'), qr/^ERROR:  42501: server "shards" belongs to role "planter"/, 'nor another server of that name');
+like(refusal("SELECT ekran_create_hub('shards', 'other')"), qr/^ERROR:  42501: server "shards" belongs to role "planter"/, 'over which none is made');
+$node->safe_psql('postgres', 'DROP SERVER shards; ALTER SERVER away RENAME TO shards');
 
 # What the owner of a shard's database makes of the names of types
 $hub->on_shard(3, <<'SQL');
@@ -285,9 +294,9 @@ is(ask("SET TimeZone = '<X>+20'; SELECT ekran_sessions_total_count('2024-03-10')
 
 # As a server is named, so it is quoted
 is(ask(sprintf(<<'SQL', $node->host, $node->port)), "\n1000", 'names that need quoting');
-CREATE SERVER "it's; a ""server""" FOREIGN DATA WRAPPER plproxy OPTIONS (p0 'dbname=shard1 host=%s port=%s');
-CREATE USER MAPPING FOR CURRENT_USER SERVER "it's; a ""server""";
-SELECT ekran_create_hub('it''s; a "server"', 'a "hub", DROP');
+CREATE SERVER "it's \; a ""server""" FOREIGN DATA WRAPPER plproxy OPTIONS (p0 'dbname=shard1 host=%s port=%s');
+CREATE USER MAPPING FOR CURRENT_USER SERVER "it's \; a ""server""";
+SELECT ekran_create_hub('it''s \; a "server"', 'a "hub", DROP');
 SELECT count(*) FROM "a ""hub"", DROP".ekran_sessions();
 SQL
 
