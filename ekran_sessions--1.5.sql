@@ -31,7 +31,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_create_store(name) IS
-'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, for a table of a type or a part of the extension, and for a store of views, 42501 for the store of an owner whose rights the caller does not have, 25001 where something is missing from a store outside of READ COMMITTED, 25006 on a standby, 55P03 where others use a store that the transaction has used, 55006 while a statement on sessions or activities is in progress, 40001 where others change the store meanwhile, 22004 for a null schema, 42939 for a reserved one, 25001 outside of READ COMMITTED.';
+'Creates a store, owned by the caller, in the schema, or completes one that lacks something, as its owner; data stays as it is. Locks what is there as far as what is missing takes. Errors: 42809 for an object in the way with another shape or owner, for a table of a type or a part of the extension, and for a store of views, 42501 for the store of an owner whose rights the caller does not have, 25001 where something is missing from a store outside of READ COMMITTED, 25006 on a standby, 55P03 where others use a store that the transaction has used, 55006 while a statement on sessions or activities is in progress, 40001 where others change the store meanwhile, 22004 for a null schema, 42939 for a reserved one.';
 
 -- By a name of its own, which older libraries that connections may hold don't know.
 CREATE FUNCTION ekran_create_store(schema name, partition_by interval)
@@ -476,7 +476,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION ekran_create_hub(name, name) IS
-'Makes in the schema, or makes there anew, the functions of a hub over the shards of a foreign server of PL/Proxy: those of the extension that read, by the same names, with the same arguments and rows, and those that they ask the shards by. The extension is to be on each shard, in a schema of the same name as here. Errors: 42501 for who is no superuser, for a server of another''s, and for a schema that another owns, has something in, or may create in; 42704 without PL/Proxy or the server, 42809 for a server of another foreign-data wrapper, 22004 for a null, 22023 for the extension''s own schema, 42939 for a reserved one.';
+'Makes in the schema, or makes there anew, the functions of a hub over the shards of a foreign server of PL/Proxy: those of the extension that read, by the same names, with the same arguments and rows, and those that they ask the shards by. The extension is to be on each shard, in a schema of the same name as here. Errors: 42501 for who is no superuser, for a server of another''s, and for a schema that another owns, has something in, or may create in; 42704 without PL/Proxy or the server, 42809 for a server of another foreign-data wrapper, 22004 for a null, 22023 for the extension''s own schema, 42939 for a reserved one, 25001 outside of READ COMMITTED.';
 
 -- What a shard tells a hub.  The first ten arguments are what its caller has set and
 -- asked for.  Rows come packed, many in a bytea, and no setting has a part in how they
