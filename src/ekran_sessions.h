@@ -1013,6 +1013,12 @@ typedef struct Step
 
 #define MAX_STEPS	4096
 
+/*
+ * So many sessions are told one by one, as far as they are wanted; of more, where all
+ * of them lie.
+ */
+#define FEW_STEPS	4000
+
 /* Steps in order, which get longer as they get many. */
 typedef struct Steps
 {

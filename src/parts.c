@@ -41,10 +41,7 @@ enum
 
 #define ARG_SESSION_ID	NUM_PART_ARGUMENTS
 
-/* So many sessions are told one by one, of more how many lie where. */
-#define FEW_SESSIONS	4000
-
-/* And of these, as fine as this many steps are. */
+/* Few sessions are told as fine as so many steps are. */
 #define FINE_STEPS		64
 
 static int64
@@ -325,8 +322,8 @@ ekran_part_steps(PG_FUNCTION_ARGS)
 	Steps		steps;
 
 	begin_selecting(reader);
-	begin_steps(&steps, wanted <= FEW_SESSIONS ? Max(wanted / FINE_STEPS, 1) : 1);
-	if (wanted <= FEW_SESSIONS)
+	begin_steps(&steps, wanted <= FEW_STEPS ? Max(wanted / FINE_STEPS, 1) : 1);
+	if (wanted <= FEW_STEPS)
 		step_through(reader, &after, &until, wanted, &steps);
 	else if (has_days(reader->selection, &after, &until))
 	{
