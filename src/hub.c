@@ -145,13 +145,14 @@ require_server(const Hub *hub, const char *source)
 			rest++;
 	}
 	found = GetForeignServerByName(server.data, true);
-	if (found == NULL)
+	if (found != NULL)
+		check_hub_server(found);
+	else
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" of hub \"%s\" does not exist",
 						server.data, get_namespace_name(hub->schema)),
 				 errhint("Create it, or call ekran_create_hub() with the one that there is.")));
-	check_hub_server(found);
 	pfree(server.data);
 }
 
@@ -248,7 +249,7 @@ rethrow_of_shard(MemoryContext context)
 		message = message == NULL ? error->message : message + strlen("): ");
 	}
 	FlushErrorState();
-	for (length = strlen(message); length > 0 && message[length - 1] == '\n';)
+	for (length = (int) strlen(message); length > 0 && message[length - 1] == '\n';)
 		length--;
 	error->sqlerrcode = ERRCODE_CONNECTION_FAILURE;
 	error->message = psprintf("a shard can't be asked: %.*s", length, message);
@@ -380,15 +381,15 @@ begin_merge(const PartShape *shape, int nkeys, const int *keys)
 
 	merge->columns = CreateTemplateTupleDesc(shape->ncolumns + 2);
 	for (int i = 0; i < shape->ncolumns; i++)
-		TupleDescInitEntry(merge->columns, i + 1, NULL, shape->columns[i], -1, 0);
-	TupleDescInitEntry(merge->columns, shape->ncolumns + 1, NULL, INT4OID, -1, 0);
-	TupleDescInitEntry(merge->columns, shape->ncolumns + 2, NULL, INT8OID, -1, 0);
+		TupleDescInitEntry(merge->columns, (AttrNumber) (i + 1), NULL, shape->columns[i], -1, 0);
+	TupleDescInitEntry(merge->columns, (AttrNumber) (shape->ncolumns + 1), NULL, INT4OID, -1, 0);
+	TupleDescInitEntry(merge->columns, (AttrNumber) (shape->ncolumns + 2), NULL, INT8OID, -1, 0);
 	FINISH_TUPLE_DESC(merge->columns);
 	for (int i = 0; i <= nkeys; i++)
 	{
 		Oid			type;
 
-		attributes[i] = i < nkeys ? keys[i] + 1 : shape->ncolumns + 2;
+		attributes[i] = (AttrNumber) (i < nkeys ? keys[i] + 1 : shape->ncolumns + 2);
 		type = TupleDescAttr(merge->columns, attributes[i] - 1)->atttypid;
 		operators[i] = less_operator(type);
 		collations[i] = type == TEXTOID ? C_COLLATION_OID : InvalidOid;

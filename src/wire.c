@@ -143,7 +143,7 @@ pack_text(StringInfo pack, const text *value)
 	char	   *converted = pg_server_to_any(bytes, length, PG_UTF8);
 
 	if (converted != bytes)
-		length = strlen(converted);
+		length = (int) strlen(converted);
 	pack_length(pack, length);
 	appendBinaryStringInfo(pack, converted, length);
 	if (converted != bytes)
