@@ -53,6 +53,30 @@ like($out, qr/partition constraint for table "activity_before" is implied by exi
 like($out, qr/^parts\|2$/m, 'activities go on in the next partition');
 like($out, qr/^differing\|0$/m, 'and all is right');
 
+# An owner whose name needs quotes; and publications that would send partitions by their names.
+my $convert = "\\set store ekran\n\\set period '1 month'\n\\set up_to '2027-01-01 00:00+00'\n\\i $root/script/partition.sql\n";
+$out = result(<<"SQL");
+SET client_min_messages = error;
+CREATE EXTENSION ekran_sessions;
+CREATE ROLE "Ke ""eper";
+GRANT CREATE ON DATABASE postgres TO "Ke ""eper";
+SET ROLE "Ke ""eper";
+SELECT ekran_create_store();
+RESET ROLE;
+CREATE PUBLICATION everything FOR ALL TABLES;
+SET ROLE "Ke ""eper";
+\\set ON_ERROR_STOP off
+$convert
+ROLLBACK;
+RESET ROLE;
+ALTER PUBLICATION everything SET (publish_via_partition_root);
+SET ROLE "Ke ""eper";
+$convert
+SELECT 'converted', relkind FROM pg_class WHERE oid = 'ekran.activity'::regclass;
+SQL
+like($out, qr/would not have: publication everything \(which may/, 'a publication of all tables is in the way');
+like($out, qr/^converted\|p$/m, 'unless by the root; to an owner whose name needs quotes');
+
 my ($version) = result('SELECT default_version FROM pg_available_extensions WHERE name = \'pg_partman\'') =~ /^(\d+)\./;
 SKIP:
 {
