@@ -13,23 +13,19 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_foreign_server.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/proclang.h"
 #include "ekran_sessions.h"
-#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ekran_create_hub);
 
@@ -104,15 +100,6 @@ static const char find_strange_makers[] =
 " ORDER BY 1 LIMIT 1";
 
 static void
-run(const char *command)
-{
-	int			result = SPI_execute(command, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-}
-
-static void
 ask(const char *query, int count, Oid *types, Datum *values)
 {
 	int			result = SPI_execute_with_args(query, count, types, values, NULL, false, 0);
@@ -148,19 +135,6 @@ check_prerequisites(const char *server_name)
 	check_hub_server(server);
 }
 
-static Oid
-owner_of_schema(Oid schema)
-{
-	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for schema %u", schema);
-	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 /*
  * Make the hub's schema, or take one that is there.
  *
@@ -173,7 +147,7 @@ make_schema(const char *name)
 
 	if (!OidIsValid(schema))
 	{
-		run(psprintf("CREATE SCHEMA %s", quote_identifier(name)));
+		run_sql(psprintf("CREATE SCHEMA %s", quote_identifier(name)));
 		CommandCounterIncrement();
 		schema = get_namespace_oid(name, false);
 	}
@@ -243,15 +217,15 @@ make_function(char *const *function, const char *schema, const char *server,
 						 quote_literal_cstr(function[FUNCTION_LIBRARY]),
 						 quote_literal_cstr(psprintf("ekran_hub_%s",
 													 function[FUNCTION_NAME] + strlen("ekran_"))));
-	run(command.data);
+	run_sql(command.data);
 
 	qualified = psprintf("%s(%s)", qualified, function[FUNCTION_IDENTITY]);
-	run(psprintf("ALTER FUNCTION %s DEPENDS ON EXTENSION ekran_sessions", qualified));
-	run(psprintf("COMMENT ON FUNCTION %s IS %s", qualified,
-				 quote_literal_cstr(psprintf(is_part ?
-											 "Asks all shards of server \"%s\", for the functions of the hub." :
-											 "Returns what the extension's function of this name returns of one store, of all shards of server \"%s\" together, each at a moment of its own. Errors: as there; 08006 where a shard can't be asked, 55000 for a session, or a user's, on two of them; 40001 where sessions change faster than a page can be found.",
-											 server))));
+	run_sql(psprintf("ALTER FUNCTION %s DEPENDS ON EXTENSION ekran_sessions", qualified));
+	run_sql(psprintf("COMMENT ON FUNCTION %s IS %s", qualified,
+					 quote_literal_cstr(psprintf(is_part ?
+												 "Asks all shards of server \"%s\", for the functions of the hub." :
+												 "Returns what the extension's function of this name returns of one store, of all shards of server \"%s\" together, each at a moment of its own. Errors: as there; 08006 where a shard can't be asked, 55000 for a session, or a user's, on two of them; 40001 where sessions change faster than a page can be found.",
+												 server))));
 }
 
 /*
@@ -350,8 +324,7 @@ ekran_create_hub(PG_FUNCTION_ARGS)
 	pin_quoting();
 	SPI_connect();
 
-	if (strncmp(schema_name, "pg_", 3) == 0 || schema_name[0] == '\0' ||
-		strcmp(schema_name, "information_schema") == 0)
+	if (is_reserved_schema(schema_name))
 		ereport(ERROR,
 				(errcode(ERRCODE_RESERVED_NAME),
 				 errmsg("schema \"%s\" can't hold a hub", schema_name),

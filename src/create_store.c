@@ -359,7 +359,10 @@ static char *format_sql(const char *format, va_list arguments) pg_attribute_prin
 static void run(const char *format,...) pg_attribute_printf(1, 2);
 static bool is_found(const char *format,...) pg_attribute_printf(1, 2);
 
-static void
+/*
+ * Run a command, or a query that has few rows, with the rights in hand.
+ */
+void
 run_sql(const char *sql)
 {
 	int			result = SPI_execute(sql, false, 0);
@@ -526,6 +529,19 @@ check_owner(const StoreBuild *build, const char *name, Oid relation)
 									GetUserNameFromId(build->owner, false)));
 }
 
+Oid
+owner_of_schema(Oid schema)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for schema %u", schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
 /*
  * Tell who has made a store in a schema of somebody else's: a member of the role that
  * was to own it, as a rule.  What belongs to the database's owner, such as public, is
@@ -534,14 +550,8 @@ check_owner(const StoreBuild *build, const char *name, Oid relation)
 static void
 tell_of_schema_owner(const StoreBuild *build)
 {
-	HeapTuple	schema = SearchSysCache1(NAMESPACEOID,
-										 ObjectIdGetDatum(build->schema));
-	Oid			owner;
+	Oid			owner = owner_of_schema(build->schema);
 
-	if (!HeapTupleIsValid(schema))
-		elog(ERROR, "cache lookup failed for schema %u", build->schema);
-	owner = ((Form_pg_namespace) GETSTRUCT(schema))->nspowner;
-	ReleaseSysCache(schema);
 	if (owner != build->owner && owner != ROLE_PG_DATABASE_OWNER)
 		ereport(NOTICE,
 				(errmsg("store %s belongs to role \"%s\", and its schema to role \"%s\"",
@@ -1934,6 +1944,16 @@ lock_what_it_takes(StoreBuild *build)
 	return held != NoLock;
 }
 
+/*
+ * Is there no schema of a name but one of the server's own?
+ */
+bool
+is_reserved_schema(const char *name)
+{
+	return strncmp(name, "pg_", 3) == 0 || name[0] == '\0' ||
+		strcmp(name, "information_schema") == 0;
+}
+
 static void
 check_store_name(FunctionCallInfo fcinfo)
 {
@@ -1946,8 +1966,7 @@ check_store_name(FunctionCallInfo fcinfo)
 				 errhint("Give the name of a schema, or leave it out for \"ekran\".")));
 
 	name = NameStr(*PG_GETARG_NAME(0));
-	if (strncmp(name, "pg_", 3) == 0 || name[0] == '\0' ||
-		strcmp(name, "information_schema") == 0)
+	if (is_reserved_schema(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_RESERVED_NAME),
 				 errmsg("schema \"%s\" can't hold a store", name),

@@ -732,6 +732,9 @@ extern void note_lost_rows(Relation table, StoreTable which);
 /* create_store.c */
 
 extern void pin_schema(Oid schema, const char *name);
+extern void run_sql(const char *sql);
+extern Oid	owner_of_schema(Oid schema);
+extern bool is_reserved_schema(const char *name);
 
 /* retention.c */
 

@@ -649,12 +649,9 @@ drop_partitions(const Dropping *dropping)
 	{
 		Oid			partition = dropping->gone.partitions[i].oid;
 		Oid			schema = get_rel_namespace(partition);
-		char	   *command;
 
 		pin_schema(schema, get_namespace_name(schema));
-		command = psprintf("DROP TABLE %s", name_of(partition));
-		if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
-			elog(ERROR, "SPI_execute failed: %s", command);
+		run_sql(psprintf("DROP TABLE %s", name_of(partition)));
 	}
 }
 

@@ -82,14 +82,11 @@ begin_measuring(Reader *reader)
 	reader->clipping = begin_clipping(&reader->store, &reader->window, &reader->trust);
 }
 
-static Chunk *
-next_named_chunk(Reader *reader)
+static void
+name_chunk(Reader *reader, Chunk *chunk)
 {
-	Chunk	   *chunk = next_chunk(reader->selection);
-
-	if (chunk != NULL && reader->names != NULL)
+	if (reader->names != NULL)
 		name_sessions(reader->names, chunk);
-	return chunk;
 }
 
 /*
@@ -98,8 +95,7 @@ next_named_chunk(Reader *reader)
 void
 measure_chunk(Reader *reader, Chunk *chunk)
 {
-	if (reader->names != NULL)
-		name_sessions(reader->names, chunk);
+	name_chunk(reader, chunk);
 	measure_sessions(reader->clipping, &reader->rule, chunk);
 }
 
@@ -122,11 +118,13 @@ next_measured_chunk(Reader *reader)
 bool
 clip_next_chunk(Reader *reader)
 {
-	Chunk	   *chunk = next_named_chunk(reader);
+	Chunk	   *chunk = next_chunk(reader->selection);
 
-	if (chunk != NULL)
-		clip_sessions(reader->clipping, chunk->sessions, chunk->count);
-	return chunk != NULL;
+	if (chunk == NULL)
+		return false;
+	name_chunk(reader, chunk);
+	clip_sessions(reader->clipping, chunk->sessions, chunk->count);
+	return true;
 }
 
 void

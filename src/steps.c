@@ -14,30 +14,44 @@
 #include "ekran_sessions.h"
 
 /*
- * Halve the steps at least, by putting neighbours together.
+ * Put a step behind those before, together with the last one where both are no more than
+ * the grain.
+ */
+static void
+append_step(Steps *steps, const Step *step)
+{
+	if (steps->count > 0)
+	{
+		Step	   *last = &steps->steps[steps->count - 1];
+
+		if (last->sessions + step->sessions <= steps->grain)
+		{
+			last->to = step->to;
+			last->sessions += step->sessions;
+			return;
+		}
+	}
+	steps->steps[steps->count++] = *step;
+}
+
+/*
+ * Halve the steps at least.
  */
 static void
 coarsen(Steps *steps)
 {
 	do
 	{
-		int			count = 0;
+		int			count = steps->count;
 
 		steps->grain *= 2;
-		for (int i = 0; i < steps->count; i++)
+		steps->count = 0;
+		for (int i = 0; i < count; i++)
 		{
-			Step	   *last = &steps->steps[count - 1];
-			const Step *step = &steps->steps[i];
+			Step		step = steps->steps[i];
 
-			if (count > 0 && last->sessions + step->sessions <= steps->grain)
-			{
-				last->to = step->to;
-				last->sessions += step->sessions;
-			}
-			else
-				steps->steps[count++] = *step;
+			append_step(steps, &step);
 		}
-		steps->count = count;
 	} while (steps->count > MAX_STEPS / 2);
 }
 
@@ -60,20 +74,9 @@ add_step(Steps *steps, const Step *step)
 {
 	if (step->sessions == 0)
 		return;
-	if (steps->count > 0)
-	{
-		Step	   *last = &steps->steps[steps->count - 1];
-
-		if (last->sessions + step->sessions <= steps->grain)
-		{
-			last->to = step->to;
-			last->sessions += step->sessions;
-			return;
-		}
-	}
 	if (steps->count == MAX_STEPS)
 		coarsen(steps);
-	steps->steps[steps->count++] = *step;
+	append_step(steps, step);
 }
 
 static int

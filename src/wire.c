@@ -5,9 +5,9 @@
  *
  * Many at a time are packed into one bytea, for what brings them takes longer over a
  * value than the shard over a session.  A pack says which format it is in and how many
- * columns its rows have, and has a mark of the shard's connection; a row is a bit for each column that is null, then the others:
- * numbers, uuids as they are, texts with their length before them and in UTF-8, whatever
- * the databases' encodings.  What brings packs may write them in hexadecimal digits, so few
+ * columns its rows have, and has a mark of the shard's connection; a row is a bit for each
+ * column that is null, then the others: numbers, uuids as they are, texts with their length
+ * before them and in UTF-8, whatever the databases' encodings.  What brings packs may write them in hexadecimal digits, so few
  * bytes count: numbers are told by what they have more than in the row before, in as many
  * groups of seven bits as that takes.
  *

@@ -4,8 +4,8 @@ package Hub;
 
 use strict;
 use warnings;
+use PostgreSQL::Test::Utils;
 use StoreCluster;
-use Test::More;
 
 use constant SHARDS => 4;
 
@@ -20,7 +20,7 @@ sub missing
 # Has the cluster's database postgres, in which the whole store is, be the hub too.
 sub new
 {
-	my ($class, $node, %options) = @_;
+	my ($class, $node) = @_;
 	my $self = bless { node => $node, directory => PostgreSQL::Test::Utils::tempdir() }, $class;
 	my ($host, $port) = ($node->host, $node->port);
 	for my $shard (0 .. SHARDS - 1)
@@ -29,7 +29,6 @@ sub new
 		$self->on_shard($shard, 'CREATE EXTENSION ekran_sessions; SELECT ekran_create_store()');
 	}
 	my $servers = join ', ', map { "p$_ 'dbname=shard$_ host=$host port=$port options=-csearch_path=pg_catalog'" } 0 .. SHARDS - 1;
-	$servers .= ", $options{server}" if $options{server};
 	$node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION plproxy;
 CREATE SERVER shards FOREIGN DATA WRAPPER plproxy OPTIONS ($servers);

@@ -24,27 +24,20 @@ my $shards = ($statements =~ s/host=shard\d\.example\.com /host=:host /g);
 is($shards, 4, 'over four shards');
 # psql puts no variable into a string.
 $statements =~ s/(CREATE SERVER .*?;\n)/"SELECT format(\$\$" . $1 =~ s{;\n\z}{}r =~ s{:host}{%1\$s}gr . "\$\$, current_setting('unix_socket_directories')) \\gexec\n"/se;
-my $script = <<'SQL' . $statements . <<'SQL';
+my %sessions = (
+	0 => "INSERT INTO ekran.session VALUES (4, NULL, NULL, '2024-03-05 08:00+00', '2024-03-05 09:00+00')",
+	1 => "INSERT INTO ekran.app_user VALUES (1, 'Ada'); INSERT INTO ekran.session VALUES (5, NULL, 1, '2024-03-05 07:00+00', '2024-03-05 10:00+00')");
+my $stores = join '', map { <<"SQL" } 0 .. 3;
+\\c ekran$_
+SET client_min_messages = warning; CREATE EXTENSION ekran_sessions; SELECT ekran_create_store() \\g /dev/null
+GRANT USAGE ON SCHEMA ekran TO ana; GRANT SELECT ON ALL TABLES IN SCHEMA ekran TO ana;
+@{[ $sessions{$_} // '' ]};
+SQL
+my $script = <<'SQL' . $stores . "\\c postgres\n" . $statements . <<'SQL';
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE ROLE ana LOGIN;
 SELECT format('CREATE DATABASE ekran%s', i) FROM generate_series(0, 3) i \gexec
-\c ekran0
-SET client_min_messages = warning; CREATE EXTENSION ekran_sessions; SELECT ekran_create_store() \g /dev/null
-GRANT USAGE ON SCHEMA ekran TO ana; GRANT SELECT ON ALL TABLES IN SCHEMA ekran TO ana;
-INSERT INTO ekran.session VALUES (4, NULL, NULL, '2024-03-05 08:00+00', '2024-03-05 09:00+00');
-\c ekran1
-SET client_min_messages = warning; CREATE EXTENSION ekran_sessions; SELECT ekran_create_store() \g /dev/null
-GRANT USAGE ON SCHEMA ekran TO ana; GRANT SELECT ON ALL TABLES IN SCHEMA ekran TO ana;
-INSERT INTO ekran.app_user VALUES (1, 'Ada');
-INSERT INTO ekran.session VALUES (5, NULL, 1, '2024-03-05 07:00+00', '2024-03-05 10:00+00');
-\c ekran2
-SET client_min_messages = warning; CREATE EXTENSION ekran_sessions; SELECT ekran_create_store() \g /dev/null
-GRANT USAGE ON SCHEMA ekran TO ana; GRANT SELECT ON ALL TABLES IN SCHEMA ekran TO ana;
-\c ekran3
-SET client_min_messages = warning; CREATE EXTENSION ekran_sessions; SELECT ekran_create_store() \g /dev/null
-GRANT USAGE ON SCHEMA ekran TO ana; GRANT SELECT ON ALL TABLES IN SCHEMA ekran TO ana;
-\c postgres
 SQL
 \c - ana
 SET TimeZone = 'UTC';
